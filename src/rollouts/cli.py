@@ -1,0 +1,125 @@
+"""The entry point: the one place where errors become a line on stderr and an exit code."""
+
+from __future__ import annotations
+
+import os
+import sys
+
+from rollouts.errors import CatalogDamaged, CommandError, RolloutsError
+
+INTERRUPTED = 130
+BUG = 3
+
+
+def _open_standard_files() -> None:
+    """A caller may have closed 0, 1 or 2; the next file opened must not land there."""
+    while (fd := os.open(os.devnull, os.O_RDWR)) <= 2:
+        os.set_inheritable(fd, True)  # noqa: FBT003 - the standard library's signature
+    os.close(fd)
+
+
+def _run(words: list[str]) -> int:
+    if words == ["--version"]:
+        from rollouts import __version__  # noqa: PLC0415 - each way imports what it needs
+
+        print(__version__)  # noqa: T201 - data, and no console is needed for it
+        return 0
+    if words[:1] == ["snapshot"]:
+        from rollouts.commands import capture  # noqa: PLC0415 - each way imports what it needs
+
+        request = capture.parse(words[1:])
+        if request:
+            return capture.snapshot(request)
+    from rollouts.commands import app  # noqa: PLC0415 - Typer costs 130 ms, which hooks must not pay
+
+    return app.run(words)
+
+
+def _os_error_words(error: OSError) -> str:
+    import errno  # noqa: PLC0415 - only for a failure
+
+    name = os.fsdecode(error.filename) if isinstance(error.filename, str | bytes) else ""
+    what = f"{name}: {error.strerror}" if name else str(error.strerror or error)
+    advice = {
+        errno.ENOSPC: "the disk is full; free some space and try again",
+        errno.EDQUOT: "the quota is used up; free some space and try again",
+        errno.EROFS: "the file system is read-only",
+        errno.EACCES: "check its owner and permissions",
+        errno.EPERM: "check its owner and permissions",
+        errno.ENOTDIR: "a part of that path is a file; check ROLLOUTS_HOME",
+        errno.EEXIST: "it is in the way",
+        errno.EMFILE: "too many open files",
+    }.get(error.errno or 0)
+    return f"{what}; {advice}" if advice else what
+
+
+def _log_bug() -> str:
+    """Writes the traceback of the current exception to a file and returns the file's path."""
+    import tempfile  # noqa: PLC0415 - only for a failure
+    import traceback  # noqa: PLC0415 - only for a failure
+
+    from rollouts import paths  # noqa: PLC0415 - only for a failure
+
+    folder = paths.home().logs
+    try:
+        os.makedirs(folder, mode=0o700, exist_ok=True)
+    except OSError:
+        folder = tempfile.gettempdir()
+    with tempfile.NamedTemporaryFile("w", dir=folder, prefix="bug-", suffix=".log", delete=False) as file:
+        traceback.print_exc(file=file)
+    return file.name
+
+
+def _report(message: str, code: int) -> int:
+    from contextlib import suppress  # noqa: PLC0415 - only for a failure
+
+    with suppress(OSError, ValueError):  # nobody listens on stderr
+        sys.stderr.write(f"Error: {message}\n")
+        sys.stderr.flush()
+    return code
+
+
+def _guarded(words: list[str]) -> int:
+    """Runs a command line; a damaged catalog is rebuilt once, and the command run again."""
+    try:
+        return _run(words)
+    except CatalogDamaged:
+        from rollouts.commands import recovery  # noqa: PLC0415 - only for a failure
+
+        recovery.rebuild()
+        return _run(words)
+
+
+def exit_code(words: list[str]) -> int:
+    """Runs a command line to its exit code; every error has been told on stderr by then."""
+    try:
+        code = _guarded(words)
+        if sys.stdout:
+            sys.stdout.flush()
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), 1)  # the reader had enough
+        return 0
+    except CommandError as error:
+        return _report(f"{error}; free some space and try again" if error.disk_full else str(error), 1)
+    except RolloutsError as error:
+        return _report(str(error), error.exit_code)
+    except OSError as error:
+        return _report(_os_error_words(error), 1)
+    except KeyboardInterrupt:
+        return _report("interrupted; nothing was left half done", INTERRUPTED)
+    except Exception:  # noqa: BLE001 - the boundary: a bug ends in a file, never in a user's face
+        return _report(f"this is a bug in Rollouts; its traceback is in {_log_bug()}", BUG)
+    return code
+
+
+def main() -> None:
+    """Runs the command line of this process and ends it."""
+    _open_standard_files()
+    code = exit_code(sys.argv[1:])
+    if sys.argv[1:2] == ["snapshot"]:
+        os._exit(code)  # skips 3 ms of taking Python apart; everything is flushed and closed
+    sys.exit(code)
+
+
+if __name__ == "__main__":
+    main()

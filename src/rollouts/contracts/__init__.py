@@ -1,0 +1,1 @@
+"""Shapes that others read: pure, versioned."""

@@ -1,0 +1,54 @@
+"""Where things lie in a Rollouts home."""
+
+from __future__ import annotations
+
+import os
+
+from rollouts.record import Record
+
+# Restored files follow the umask that the user started us with; everything in the home is private.
+USER_UMASK = os.umask(0o077)
+os.umask(USER_UMASK)
+
+
+class Home(Record):
+    """A Rollouts home: the catalog and one folder a workspace."""
+
+    path: str
+
+    @property
+    def catalog(self) -> str:
+        return f"{self.path}/rollouts.sqlite"
+
+    @property
+    def lock(self) -> str:
+        return f"{self.path}/rollouts.lock"
+
+    @property
+    def logs(self) -> str:
+        return f"{self.path}/logs"
+
+    @property
+    def workspaces(self) -> str:
+        return f"{self.path}/workspaces"
+
+    def workspace(self, workspace_id: str) -> str:
+        return f"{self.path}/workspaces/{workspace_id}"
+
+    def store(self, workspace_id: str) -> str:
+        return f"{self.path}/workspaces/{workspace_id}/store.git"
+
+
+def home() -> Home:
+    """`$ROLLOUTS_HOME`, else `~/.rollouts`; links resolved, so that nothing can step out of it later."""
+    return Home(os.path.realpath(os.path.expanduser(os.environ.get("ROLLOUTS_HOME") or "~/.rollouts")))
+
+
+def is_inside(path: bytes, directory: bytes) -> bool:
+    """True when `path` is `directory` or lies below it; both are absolute and resolved."""
+    return path == directory or path.startswith(directory.rstrip(b"/") + b"/")
+
+
+def relative_to(path: bytes, directory: bytes) -> bytes:
+    """`path` as seen from `directory`, which it lies below."""
+    return path[len(directory.rstrip(b"/")) + 1 :]

@@ -1,0 +1,1 @@
+"""The archive: a SQLite catalog and one bare git store per workspace."""

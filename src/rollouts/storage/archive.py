@@ -1,0 +1,359 @@
+"""The archive of a home: its locks, its catalog, its stores; the only room where a row and a ref are written together.
+
+Order of writes: objects, then the ref, then the row. A crash in between leaves objects or a ref that nothing lists; the note
+in the workspace's lock file tells the next holder, who sweeps and, when the ref was there, adds its row.
+"""
+
+from __future__ import annotations
+
+import datetime
+import os
+import time
+from types import TracebackType
+
+from rollouts import config
+from rollouts.contracts import commit as contract
+from rollouts.errors import CatalogDamaged, RolloutsError
+from rollouts.models import Snapshot, Turn, Workspace
+from rollouts.paths import Home, is_inside, relative_to
+from rollouts.record import Record
+from rollouts.storage import rebuild, workspace
+from rollouts.storage.capture import Limits, capture
+from rollouts.storage.catalog import Catalog
+from rollouts.storage.git_store import GitStore
+from rollouts.storage.lock import WAIT_SECONDS, Busy, Lock
+from rollouts.storage.workspace import Place
+
+_UNTRACKED_LIMIT = 100 << 20
+_PLAIN_LIMIT = 2 << 30
+
+
+class Taken(Record):
+    """The outcome of `Archive.snapshot`."""
+
+    snapshot: Snapshot
+    workspace: Workspace
+    is_new: bool
+
+
+class Archive:
+    """An open home. Use it in a `with` block; `opened` makes one."""
+
+    def __init__(self, home: Home, catalog: Catalog, lock: Lock | None, notes: list[str]) -> None:
+        self.home = home
+        self.catalog = catalog
+        self._lock = lock
+        self.notes = notes
+        """What happened on opening that the user should hear of."""
+
+    def __enter__(self) -> Archive:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
+        self.catalog.close()
+        if self._lock:
+            self._lock.release()
+
+    def store(self, workspace_id: str) -> GitStore:
+        return GitStore(self.home.store(workspace_id))
+
+    def kept(self, workspace_id: str) -> str:
+        """The file that captures keep for the next one."""
+        return f"{self.home.workspace(workspace_id)}/kept"
+
+    def locked(self, record: Workspace) -> Lock:
+        """The lock of whoever writes in a workspace's store."""
+        folder = self.home.workspace(record.id)
+        os.makedirs(folder, exist_ok=True)
+        return Lock(f"{folder}/lock", f"workspace {record.root_path}")
+
+    def reading(self, record: Workspace, *, shared: bool = True) -> Lock:
+        """Held (shared) while objects are read, so that none is dropped meanwhile (which takes it alone)."""
+        return Lock(f"{self.home.workspace(record.id)}/reading.lock", f"workspace {record.root_path}", shared=shared)
+
+    # Which workspace
+
+    def locate(self, path: str, *, force: bool = False) -> Place:
+        """The workspace to capture for a path: the registered one it lies in, else its git work tree, else itself.
+
+        Raises:
+            UsageError: the path is no directory.
+            RolloutsError: its root is never captured, or only with `force`.
+        """
+        place = workspace.find(path)
+        root = self._registered_between(os.path.realpath(os.fsencode(path)), place.root)
+        if root not in {None, place.root}:
+            place = Place(root or place.root, None)
+        workspace.refuse(place.root, self.home, force=force)
+        return place
+
+    def _registered_between(self, path: bytes, root: bytes) -> bytes | None:
+        """The nearest registered root at or above a path, up to `root`."""
+        while is_inside(path, root):
+            if self.catalog.workspace_at(os.fsdecode(path)):
+                return path
+            if path == b"/":
+                break
+            path = os.path.dirname(path)
+        return None
+
+    def registered(self, path: str) -> Workspace:
+        """The workspace that a path lies in, whether or not the directory is still there.
+
+        Raises:
+            RolloutsError: none is registered.
+        """
+        asked = os.path.realpath(os.fsencode(path))
+        root = workspace.find(path).root if os.path.isdir(path) else b"/"
+        found = self._registered_between(asked, root)
+        record = found and self.catalog.workspace_at(os.fsdecode(found))
+        if not record:
+            raise RolloutsError(f"workspace is not initialized: {os.fsdecode(asked)}; `rollouts list` shows those that are")
+        return record
+
+    # Capture
+
+    def snapshot(self, place: Place, turn: Turn) -> Taken:
+        """Captures the workspace, unless this turn of it is stored already.
+
+        Raises:
+            RolloutsError: the session belongs to another workspace, or the capture failed; nothing is recorded then.
+        """
+        record = self._workspace_for(place, turn)
+        known = self.catalog.snapshot(record.id, turn.session_id, turn.message_id)
+        if known:
+            return Taken(known, record, is_new=False)
+        with self.locked(record) as lock:
+            store = self.store(record.id)
+            if not store.exists() and self.catalog.snapshots(record.id):
+                self.notes.append(
+                    f"the store of {record.root_path} is missing and is made anew; its older snapshots are lost"
+                    " (`rollouts doctor` says which)"
+                )
+            store.ensure()
+            self.recover(record, lock)
+            known = self.catalog.snapshot(record.id, turn.session_id, turn.message_id)
+            if known:
+                return Taken(known, record, is_new=False)
+            return Taken(self._capture(place, record, turn, lock), record, is_new=True)
+
+    def _workspace_for(self, place: Place, turn: Turn) -> Workspace:
+        root = os.fsdecode(place.root)
+        record = self.catalog.workspace_at(root) or self._moved_here(place)
+        owner = self.catalog.workspace_of_session(turn.session_id)
+        if owner and (record is None or owner.id != record.id):
+            gone = "" if os.path.lexists(owner.root_path) else f"; if it moved here: rollouts workspace move {owner.root_path} {root}"
+            raise RolloutsError(
+                f"session {turn.session_id!r} is already associated with workspace {owner.root_path}"
+                f" and cannot be snapshotted under {root}{gone}"
+            )
+        if record is None:
+            new = Workspace(os.urandom(16).hex(), root, None, _now(), workspace.identity(place))
+            with self.catalog:
+                record = self.catalog.add_workspace(new, self.home.store(new.id))
+        return record
+
+    def _moved_here(self, place: Place) -> Workspace | None:
+        """The workspace whose directory is this one under a new name, where that is certain.
+
+        Its old root is gone, device and inode are the same (an inode alone may be used again), and most files still have
+        the inode and change time that the kept index recorded, which only a rename leaves as they were.
+        """
+        here = workspace.identity(place)
+        for record in self.catalog.workspaces():
+            store = self.store(record.id)
+            if record.identity != here or os.path.lexists(record.root_path) or not store.index_exists():
+                continue
+            if len(store.unsettled(place.root)) * 2 < len(store.indexed()):
+                with self.catalog:
+                    self.catalog.move_workspace(record.id, os.fsdecode(place.root), here)
+                self.notes.append(f"workspace {record.root_path} has moved to {os.fsdecode(place.root)}")
+                return self.catalog.workspace(record.id)
+        return None
+
+    def _limits(self, root: bytes) -> Limits:
+        home = os.fsencode(self.home.path)
+        limit = config.max_file_size(self.home)
+        inside = relative_to(home, root) if is_inside(home, root) else None
+        return Limits(inside, _UNTRACKED_LIMIT if limit is None else limit, _PLAIN_LIMIT if limit is None else limit)
+
+    def _capture(self, place: Place, record: Workspace, turn: Turn, lock: Lock) -> Snapshot:
+        store = self.store(record.id)
+        snapshot_id = os.urandom(16).hex()
+        lock.write(snapshot_id.encode())
+        captured_at = _now()
+        vcs = workspace.vcs(place)
+        captured = capture(place, store, self._limits(place.root), self.kept(record.id))
+        draft = Snapshot(
+            *(snapshot_id, record.id, turn.session_id, turn.message_id, "", vcs, turn.metadata, captured_at, turn.agent),
+            *(captured.tree, captured.files, captured.bytes_new, contract.skipped_json(captured.facts)),
+        )
+        commit = store.commit(captured.tree, contract.message(draft, record, captured.facts), int(time.time()))
+        snapshot = draft._replace(store_commit_sha=commit)
+        store.write_ref(snapshot_id, commit)
+        try:
+            with self.catalog:
+                self.catalog.add_snapshot(snapshot)
+                if record.identity != (here := workspace.identity(place)):
+                    self.catalog.note_identity(record.id, here)
+        except BaseException:
+            store.drop_ref(snapshot_id)
+            raise
+        lock.write(b"")
+        return snapshot
+
+    def recover(self, record: Workspace, lock: Lock) -> None:
+        """Clears up after a holder of the workspace's lock that was killed; the caller holds it now."""
+        note = lock.read()
+        if not note:
+            return
+        store = self.store(record.id)
+        store.sweep()
+        self.finish_deletions(record)
+        commit = store.ref(note.decode()) if note.isalnum() else None
+        if commit and not self.catalog.snapshots_by_id(note.decode()):
+            row = rebuild.snapshot_of(store.commit_message(commit), store.tree_of(commit), commit, record.id)
+            if row and not self.catalog.snapshot(record.id, row.session_id, row.message_id):
+                with self.catalog:
+                    self.catalog.add_snapshot(row)
+        lock.write(b"")
+
+    # Deletion
+
+    def delete(self, record: Workspace, snapshots: list[Snapshot]) -> None:
+        """Deletes snapshots of a workspace and gives their space back."""
+        with self.locked(record) as lock:
+            lock.write(b"delete")
+            with self.catalog:
+                self.catalog.delete_snapshots(snapshots)
+            self.finish_deletions(record)
+            store = self.store(record.id)
+            if store.exists():
+                with self.reading(record, shared=False):
+                    store.reclaim()
+            lock.write(b"")
+
+    def finish_deletions(self, record: Workspace) -> None:
+        """Deletes the refs of rows that are deleted; the caller holds the workspace's lock."""
+        gone = self.catalog.deletions(record.id)
+        if not gone:
+            return
+        store = self.store(record.id)
+        if store.exists():
+            store.delete_refs(gone)
+        with self.catalog:
+            self.catalog.forget_deletions(record.id)
+
+    def delete_workspace(self, record: Workspace) -> int:
+        """Deletes a workspace with all its snapshots. Returns how many those were."""
+        with self.locked(record):
+            snapshots = self.catalog.snapshots(record.id)
+            with self.catalog:
+                self.catalog.delete_snapshots(snapshots)
+                self.catalog.delete_workspace(record.id)
+            with self.reading(record, shared=False):
+                remove_folder(self.home.workspace(record.id))
+            with self.catalog:
+                self.catalog.forget_deletions(record.id)
+        return len(snapshots)
+
+
+def remove_folder(folder: str) -> None:
+    """Removes a workspace's folder; under another name first, so that half of it is never taken for a store."""
+    import shutil  # noqa: PLC0415 - 9 ms, and hooks never delete
+
+    doomed = f"{folder}.deleted"
+    if os.path.exists(folder):
+        shutil.rmtree(doomed, ignore_errors=True)
+        os.rename(folder, doomed)
+    if os.path.exists(doomed):
+        shutil.rmtree(doomed)
+
+
+def _now() -> str:
+    return datetime.datetime.now(datetime.UTC).isoformat(timespec="microseconds")
+
+
+def _lacks_catalog(home: Home) -> bool:
+    """True when there are stores and nothing that lists them."""
+    return not os.path.exists(home.catalog) and next(iter(rebuild.stores(home)), None) is not None
+
+
+def rebuilt(home: Home, reason: str) -> str:
+    """Puts a catalog made from the stores in the place of a lost or damaged one, which is kept aside.
+
+    The caller holds the home's lock alone. Returns a sentence that says what was done.
+    """
+    aside = f"{home.catalog}.damaged-{time.strftime('%Y%m%dT%H%M%SZ', time.gmtime())}"
+    fresh = f"{home.catalog}.new"
+    for suffix in ("", "-wal", "-shm"):
+        if os.path.exists(fresh + suffix):
+            os.unlink(fresh + suffix)
+        if os.path.exists(home.catalog + suffix):
+            os.rename(home.catalog + suffix, aside + suffix)
+    catalog = Catalog(fresh)
+    try:
+        catalog.migrate()
+        done = rebuild.fill(catalog, home, [f"{home.catalog}.v0-backup", aside])
+    finally:
+        catalog.close()
+    os.rename(fresh, home.catalog)
+    kept = f"; the old one is {aside}" if os.path.exists(aside) else ""
+    lost = "".join(f"\n  not taken over: {sentence}" for sentence in done.unreadable)
+    return f"{reason}; made anew from the stores: {done.workspaces} workspaces, {done.snapshots} snapshots{kept}{lost}"
+
+
+def _prepare(home: Home, notes: list[str]) -> None:
+    """Makes, migrates or rebuilds the catalog; the caller holds the home's lock alone."""
+    if _lacks_catalog(home):
+        notes.append(rebuilt(home, f"the catalog {home.catalog} is missing"))
+        return
+    try:
+        catalog = Catalog(home.catalog)
+        try:
+            if not catalog.is_current and catalog.is_blank() and next(iter(rebuild.stores(home)), None):
+                raise CatalogDamaged(f"the catalog {home.catalog} is empty")
+            catalog.migrate()
+        finally:
+            catalog.close()
+    except CatalogDamaged as error:
+        notes.append(rebuilt(home, str(error).partition(";")[0]))
+
+
+def _open_catalog(home: Home) -> Catalog | None:
+    """The catalog when it is ready for use, else None."""
+    if not os.path.exists(home.catalog):
+        return None
+    try:
+        catalog = Catalog(home.catalog)
+    except CatalogDamaged:
+        return None
+    if catalog.is_current:
+        return catalog
+    catalog.close()
+    return None
+
+
+def opened(home: Home) -> Archive:
+    """Opens a home for use, first making, migrating or rebuilding what it needs.
+
+    Raises:
+        RolloutsError: it cannot be written, is too new, or another process works on it for too long.
+    """
+    os.umask(0o077)
+    os.makedirs(home.workspaces, exist_ok=True)
+    notes: list[str] = []
+    deadline = time.monotonic() + WAIT_SECONDS
+    while True:
+        lock = Lock(home.lock, f"the home {home.path}", shared=True)
+        lock.acquire()
+        catalog = _open_catalog(home)
+        if catalog:
+            return Archive(home, catalog, lock, notes)
+        lock.release()
+        try:
+            with Lock(home.lock, f"the home {home.path}", wait=0.05):
+                _prepare(home, notes)
+        except Busy:
+            if time.monotonic() > deadline:
+                raise

@@ -1,0 +1,247 @@
+"""From a workspace's files to a tree in its store, with the facts that a tree cannot hold.
+
+The user's git (or a walk, in a plain directory) says what belongs; the store's own index, kept from capture to capture,
+says what changed; both run at once. When neither has news of a path, that is all. Otherwise the listed and the indexed paths
+are compared as sets, and the index is brought in line.
+"""
+
+from __future__ import annotations
+
+from rollouts.contracts.commit import Facts, Modes
+from rollouts.errors import CommandError, RolloutsError
+from rollouts.record import Record
+from rollouts.storage import git, kept, listing, walk, workspace
+from rollouts.storage.git_store import GitStore
+from rollouts.storage.index import Index, Refreshed
+from rollouts.storage.kept import Kept, Unit
+from rollouts.storage.listing import ABSENT, DIRECTORY, STORABLE, TOO_LARGE, UNSTORABLE, Examiner, Odd, Verdict
+from rollouts.storage.walk import Walk
+from rollouts.storage.workspace import Place
+
+
+class Limits(Record):
+    """What is left out of a capture."""
+
+    home: bytes | None
+    """The Rollouts home, from the root, when it lies inside."""
+    untracked: int
+    """Bytes that an untracked file of a git workspace may have."""
+    plain: int
+    """Bytes that a file of a plain directory may have."""
+
+
+class Captured(Record):
+    tree: str
+    files: int
+    bytes_new: int
+    """Bytes of the files that are new or changed since the workspace's last capture."""
+    facts: Facts
+
+
+class _Seen(Record):
+    """One unit as it is now."""
+
+    listing: bytes
+    walked: Walk | None
+    """All of it, when it is a plain directory."""
+
+
+Listed = dict[bytes, tuple[bool, Verdict]]
+
+
+class _Units:
+    """The units of a workspace, each compared with what is kept of it."""
+
+    def __init__(self, index: Index, limits: Limits, old: Kept | None) -> None:
+        self.index = index
+        self.limits = limits
+        self.old = old.units if old else {}
+        self.seen: dict[bytes, _Seen] = {}
+        self.new: dict[bytes, Unit] = {}
+        self.changed = False
+        self.to_add: dict[bytes, bool] = {}
+        self.too_large: list[bytes] = []
+
+    def look(self, prefix: bytes, seen: _Seen) -> None:
+        """Takes in a unit and, one after the other, those nested in it."""
+        pending = [(prefix, seen)]
+        while pending:
+            prefix, seen = pending.pop()
+            self.seen[prefix] = seen
+            self.new[prefix] = unit = self._compare(prefix, seen)
+            for path, (untracked, verdict) in unit.unstored.items():
+                below = path.rstrip(b"/") + b"/"
+                if verdict[0] == DIRECTORY and below not in self.seen:
+                    pending += [(below, nested) for nested in self._nested(below, untracked=untracked)]
+
+    def _compare(self, prefix: bytes, seen: _Seen) -> Unit:
+        old = self.old.get(prefix)
+        if old is not None and old.listing == seen.listing:
+            unstored = {path: self._again(path, *was) for path, was in old.unstored.items()}
+            dirs = old.dirs
+        else:
+            self.changed = True
+            listed = listing.entries(seen.listing, prefix, self.limits.home)
+            known = self.index.known()
+            verdict = self.index.examiner.verdict
+            unstored = {
+                path: (untracked, verdict(path, untracked=untracked))
+                for path, untracked in listed.items()
+                if path not in known
+            }
+            dirs = frozenset(listing.directories(listed, prefix))
+        self.to_add |= {path: untracked for path, (untracked, verdict) in unstored.items() if verdict[0] == STORABLE}
+        for path in listing.untracked(seen.listing, prefix):
+            size = self.index.examiner.size(path) if path not in unstored else 0
+            if size > self.limits.untracked:
+                self.too_large.append(path)
+                unstored[path] = (True, (TOO_LARGE, size))
+        return Unit(seen.listing, dirs, unstored)
+
+    def _again(self, path: bytes, untracked: bool, was: Verdict) -> tuple[bool, Verdict]:
+        now = self.index.examiner.verdict(path, untracked=untracked, open_it=True)
+        refused_by_git = was[0] == UNSTORABLE and now[0] == STORABLE
+        return untracked, was if refused_by_git else now
+
+    def _nested(self, prefix: bytes, *, untracked: bool) -> list[_Seen]:
+        """A repository in the workspace; a submodule's directory without one is taken whole."""
+        place, home = self.index.place, self.limits.home
+        below = place.root + b"/" + prefix
+        if workspace.is_repository(below + b".git"):
+            try:
+                with listing.start_listing(below, below + b".git", None) as running:
+                    return [_Seen(running.output(), None)]
+            except CommandError:
+                pass  # git cannot read it: its files are there all the same
+        elif untracked or not self._is_gitlink(prefix.rstrip(b"/")):
+            return []
+        walked = walk.walk(place.root, prefix.rstrip(b"/"), self.limits.untracked, home)
+        return [_Seen(walked.listing(prefix), walked)]
+
+    def _is_gitlink(self, path: bytes) -> bool:
+        place = self.index.place
+        listed = git.user(place.git_dir or b"", place.root, "--literal-pathspecs", "ls-files", "-sz", "--", path)
+        return listed.startswith(b"160000 ")
+
+    def listed(self) -> set[bytes]:
+        """Every path that belongs, stored or not; roots of nested units are directories, not files."""
+        roots = {prefix.rstrip(b"/") for prefix in self.seen}
+        seen = self.seen.items()
+        return {path for prefix, (raw, _) in seen for path in listing.entries(raw, prefix, self.limits.home)} - roots
+
+    def odd(self) -> Odd:
+        """What the directories hold beside the listed files."""
+        found = Odd([], {}, {})
+        nested = {prefix.rstrip(b"/") for prefix in self.seen if prefix}
+        for prefix, (_, walked) in self.seen.items():
+            odd = walked.odd if walked else self._surveyed(prefix, nested)
+            found.empty_dirs.extend(odd.empty_dirs)
+            found.skipped.update(odd.skipped)
+        return found
+
+    def _surveyed(self, prefix: bytes, nested: set[bytes]) -> Odd:
+        root = self.index.place.root
+        odd = listing.survey(root, self.new[prefix].dirs, nested, self.limits.home)
+        if odd.special:
+            work_tree = root + b"/" + prefix
+            dot_git = self.index.place.git_dir if not prefix else None
+            paths = b"".join(path[len(prefix) :] + b"\0" for path in odd.special)
+            question = ("check-ignore", "-z", "--stdin")
+            with git.start_user(dot_git or work_tree + b".git", work_tree, *question, stdin=paths) as running:
+                _, ignored, _ = running.finish()
+            hidden = {prefix + path for path in ignored.split(b"\0")}
+            odd.skipped.update({path: verdict for path, verdict in odd.special.items() if path not in hidden})
+        return odd
+
+
+def _first_look(place: Place, limits: Limits) -> _Seen:
+    if place.git_dir is None:
+        walked = walk.walk(place.root, b"", limits.plain, limits.home)
+        return _Seen(walked.listing(b""), walked)
+    try:
+        with listing.start_listing(place.root, place.git_dir, limits.home) as running:
+            return _Seen(running.output(), None)
+    except CommandError as error:
+        shown = place.root.decode(errors="replace")
+        raise RolloutsError(f"git cannot list the files of {shown}: {error}; `git -C {shown} status` says more") from error
+
+
+def _look(store: GitStore, index: Index, limits: Limits) -> tuple[_Seen, Refreshed]:
+    """What belongs and what changed, asked at the same time."""
+    if not store.index_exists():
+        return _first_look(index.place, limits), Refreshed(steady=False, changed=[])
+    with store.refresh(index.place.root) as refresh:
+        return _first_look(index.place, limits), index.settle(refresh)
+
+
+def _shown(path: bytes) -> bytes:
+    """The path that a skip is reported under: of a foreign `.git`-like directory itself, not each file in it."""
+    at = (b"/" + path.lower() + b"/").find(b"/.git/")
+    return path[: at + 4] if at >= 0 else path
+
+
+def _facts(place: Place, units: _Units) -> Facts:
+    odd = units.odd()
+    skipped = {
+        _shown(path): verdict
+        for unit in units.new.values()
+        for path, (_, verdict) in unit.unstored.items()
+        if verdict[0] not in {STORABLE, ABSENT, DIRECTORY}
+    } | odd.skipped
+    top = units.seen[b""].walked
+    nested = top.nested if top else {prefix.rstrip(b"/") for prefix, seen in units.seen.items() if prefix and not seen.walked}
+    modes: Modes | None = walk.modes(top) if top else None
+    return Facts(
+        tuple((path, *verdict) for path, verdict in sorted(skipped.items())),
+        tuple(sorted(odd.empty_dirs)),
+        modes,
+        tuple((path, workspace.head(place.root + b"/" + path + b"/.git")) for path in sorted(nested)),
+    )
+
+
+def capture(place: Place, store: GitStore, limits: Limits, kept_path: str) -> Captured:
+    """Stores the workspace's files and returns their tree.
+
+    Args:
+        place: the workspace.
+        store: its store; the caller holds the workspace's lock.
+        limits: what is left out.
+        kept_path: the file that is kept beside the store for the next capture.
+
+    Raises:
+        RolloutsError: the files cannot be listed, or do not come to rest.
+        CommandError: git failed, on a full disk for instance. Nothing refers to what was written by then.
+    """
+    old = kept.load(kept_path)
+    settings = (tuple(limits), place.git_dir is None)
+    if old and (old.settings != settings or old.index != kept.signature(store.index)):
+        old = None  # another process, or a killed one, had the index since
+    index = Index(store, place, Examiner(place.root, limits.untracked))
+    top, refreshed = _look(store, index, limits)
+    units = _Units(index, limits, old if refreshed.steady else None)
+    units.look(b"", top)
+    same = not units.changed and units.new.keys() == units.old.keys()
+    if not same or units.to_add or units.too_large:
+        index.remove(sorted((index.known() - units.listed()).union(units.too_large) & index.known()))
+        index.add(units.to_add)
+        same = False
+    facts = _facts(place, _settled(units, index)) if not same else _facts(place, units)
+    if old and same and not refreshed.changed:
+        tree, files = old.tree, old.files
+    else:
+        tree = store.write_tree()
+        files = old.files if old and same else len(index.known())
+    now = Kept(settings, kept.signature(store.index) or (0, 0, 0), tree, files, units.new)
+    if now != old:
+        kept.save(kept_path, now)
+    bytes_new = index.bytes_added + sum(map(index.examiner.size, refreshed.changed))
+    return Captured(tree, files, bytes_new, facts)
+
+
+def _settled(units: _Units, index: Index) -> _Units:
+    """The same units, their unstored paths as they are after the index was brought in line."""
+    known = index.known()
+    for prefix, unit in units.new.items():
+        left = {path: (untracked, index.refused.get(path, verdict)) for path, (untracked, verdict) in unit.unstored.items() if path not in known}
+        units.new[prefix] = unit._replace(unstored=left)
+    return units

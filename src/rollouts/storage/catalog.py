@@ -1,0 +1,240 @@
+"""The catalog: every SQL statement, and the records that rows become."""
+
+from __future__ import annotations
+
+import os
+import sqlite3
+from collections.abc import Iterable, Sequence
+from types import TracebackType
+
+from rollouts.errors import CatalogDamaged, RolloutsError
+from rollouts.models import Session, Snapshot, Workspace
+from rollouts.storage import migrations
+
+_WAIT_SECONDS = 30.0
+_WORKSPACE = "id, root_path, remote_url, created_at, identity"
+_SNAPSHOT = (
+    "id, workspace_id, session_id, message_id, store_commit_sha, vcs, metadata, captured_at,"
+    " agent, tree, files, bytes_new, skipped"
+)
+_OLDEST_FIRST = "ORDER BY captured_at, rowid"
+
+Value = str | bytes | int | None
+
+
+def _path_in(path: str) -> str | bytes:
+    """TEXT for a path that is UTF-8, else its bytes: SQLite's TEXT has no room for them."""
+    try:
+        path.encode()
+    except UnicodeEncodeError:
+        return os.fsencode(path)
+    return path
+
+
+def _workspace(row: Sequence[Value]) -> Workspace:
+    record = Workspace(*row)  # type: ignore[arg-type] # the columns' types are the schema's
+    root: str | bytes = record.root_path
+    return record._replace(root_path=os.fsdecode(root))
+
+
+def _snapshot(row: Sequence[Value]) -> Snapshot:
+    return Snapshot(*row)  # type: ignore[arg-type] # the columns' types are the schema's
+
+
+def _session(row: Sequence[Value]) -> Session:
+    return Session(*row)  # type: ignore[arg-type] # the query's columns
+
+
+def _words(error: sqlite3.Error, path: str) -> RolloutsError:
+    """What SQLite says, for a person."""
+    text = str(error)
+    if "locked" in text or "busy" in text:
+        return RolloutsError(f"the catalog {path} is busy: another program holds it; try again")
+    if "readonly" in text or "unable to open" in text:
+        return RolloutsError(f"the catalog {path} cannot be opened for writing ({text}); check its owner and permissions")
+    if "full" in text or "disk I/O" in text:
+        return RolloutsError(f"the catalog {path} cannot be written ({text}); free some space and try again")
+    return CatalogDamaged(f"the catalog {path} is damaged ({text}); run `rollouts doctor --repair`")
+
+
+class Catalog:
+    """An open catalog.
+
+    Args:
+        path: the database file; made when it is not there.
+
+    Raises:
+        CatalogDamaged: it is not a database, or malformed.
+        RolloutsError: it cannot be opened, or a newer program wrote it.
+    """
+
+    def __init__(self, path: str) -> None:
+        self.path = path
+        try:
+            self._connection = sqlite3.connect(path, timeout=_WAIT_SECONDS, isolation_level=None)
+            self._connection.execute("PRAGMA foreign_keys = ON")
+            self._connection.execute("PRAGMA synchronous = NORMAL")
+            self.is_current = migrations.is_current(self._connection, path)
+        except sqlite3.Error as error:
+            raise _words(error, path) from error
+
+    def migrate(self) -> None:
+        """Brings it to the current schema; the caller holds the home's lock alone."""
+        try:
+            migrations.apply(self._connection, self.path)
+        except sqlite3.Error as error:
+            raise _words(error, self.path) from error
+        self.is_current = True
+
+    def is_blank(self) -> bool:
+        """True when it has no table at all."""
+        return not self._rows("SELECT 1 FROM sqlite_master LIMIT 1")
+
+    def close(self) -> None:
+        self._connection.close()
+
+    def _rows(self, sql: str, *values: Value) -> list[tuple[Value, ...]]:
+        try:
+            return self._connection.execute(sql, values).fetchall()
+        except sqlite3.Error as error:
+            raise _words(error, self.path) from error
+
+    def __enter__(self) -> Catalog:
+        """Begins a transaction that ends with the `with` block. It is a writing one from its first moment (waits work)."""
+        self._rows("BEGIN IMMEDIATE")
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
+        if self._connection.in_transaction:
+            self._rows("COMMIT" if kind is None else "ROLLBACK")
+
+    def is_sound(self) -> bool:
+        """Asks SQLite to check every page."""
+        return self._rows("PRAGMA quick_check(1)") == [("ok",)]
+
+    # Workspaces
+
+    def workspaces(self) -> list[Workspace]:
+        return [_workspace(row) for row in self._rows(f"SELECT {_WORKSPACE} FROM workspaces ORDER BY root_path")]
+
+    def workspace(self, workspace_id: str) -> Workspace | None:
+        rows = self._rows(f"SELECT {_WORKSPACE} FROM workspaces WHERE id = ?", workspace_id)
+        return _workspace(rows[0]) if rows else None
+
+    def workspace_at(self, root_path: str) -> Workspace | None:
+        rows = self._rows(f"SELECT {_WORKSPACE} FROM workspaces WHERE root_path = ?", _path_in(root_path))
+        return _workspace(rows[0]) if rows else None
+
+    def workspace_of_session(self, session_id: str) -> Workspace | None:
+        sql = f"SELECT {_WORKSPACE} FROM workspaces WHERE id = (SELECT workspace_id FROM snapshots WHERE session_id = ? LIMIT 1)"
+        rows = self._rows(sql, session_id)
+        return _workspace(rows[0]) if rows else None
+
+    def add_workspace(self, workspace: Workspace, store_path: str) -> Workspace:
+        """Registers a workspace; when its root is already there, that one stays. Returns the one that stands."""
+        self._rows(
+            "INSERT INTO workspaces (id, root_path, store_path, remote_url, created_at, identity) VALUES (?, ?, ?, ?, ?, ?)"
+            " ON CONFLICT (root_path) DO NOTHING",
+            *(workspace.id, _path_in(workspace.root_path), store_path, workspace.remote_url),
+            *(workspace.created_at, workspace.identity),
+        )
+        return self.workspace_at(workspace.root_path) or workspace
+
+    def move_workspace(self, workspace_id: str, root_path: str, identity: str) -> None:
+        sql = "UPDATE workspaces SET root_path = ?, identity = ? WHERE id = ?"
+        self._rows(sql, _path_in(root_path), identity, workspace_id)
+
+    def note_identity(self, workspace_id: str, identity: str) -> None:
+        self._rows("UPDATE workspaces SET identity = ? WHERE id = ?", identity, workspace_id)
+
+    def delete_workspace(self, workspace_id: str) -> None:
+        self._rows("DELETE FROM workspaces WHERE id = ?", workspace_id)
+
+    # Snapshots
+
+    def add_snapshot(self, snapshot: Snapshot) -> None:
+        """Adds a row.
+
+        Raises:
+            RolloutsError: the turn is there already, or its session belongs to another workspace.
+        """
+        marks = ", ".join("?" * len(snapshot))
+        try:
+            self._connection.execute(f"INSERT INTO snapshots ({_SNAPSHOT}) VALUES ({marks})", snapshot)
+        except sqlite3.IntegrityError as error:
+            raise RolloutsError(f"the catalog refused snapshot {snapshot.id}: {error}") from error
+        except sqlite3.Error as error:
+            raise _words(error, self.path) from error
+
+    def snapshot(self, workspace_id: str, session_id: str, message_id: str) -> Snapshot | None:
+        sql = f"SELECT {_SNAPSHOT} FROM snapshots WHERE workspace_id = ? AND session_id = ? AND message_id = ?"
+        rows = self._rows(sql, workspace_id, session_id, message_id)
+        return _snapshot(rows[0]) if rows else None
+
+    def snapshots_by_id(self, prefix: str) -> list[Snapshot]:
+        """The snapshots whose id begins with `prefix`, at most two."""
+        sql = f"SELECT {_SNAPSHOT} FROM snapshots WHERE id >= ? AND id < ? LIMIT 2"
+        return [_snapshot(row) for row in self._rows(sql, prefix, prefix + "\U0010ffff")]
+
+    def snapshots(self, workspace_id: str | None = None, session_id: str | None = None) -> list[Snapshot]:
+        """The snapshots of a workspace, a session, or all, oldest first."""
+        sql = f"SELECT {_SNAPSHOT} FROM snapshots WHERE (?1 IS NULL OR workspace_id = ?1) AND (?2 IS NULL OR session_id = ?2)"
+        return [_snapshot(row) for row in self._rows(f"{sql} {_OLDEST_FIRST}", workspace_id, session_id)]
+
+    def latest(self, workspace_id: str, session_id: str) -> Snapshot | None:
+        sql = f"SELECT {_SNAPSHOT} FROM snapshots WHERE workspace_id = ? AND session_id = ? ORDER BY captured_at DESC, rowid DESC"
+        rows = self._rows(f"{sql} LIMIT 1", workspace_id, session_id)
+        return _snapshot(rows[0]) if rows else None
+
+    def sessions(self) -> list[Session]:
+        """Each session in sum, those of one workspace together, the oldest first."""
+        rows = self._rows(
+            "SELECT workspace_id, session_id, max(agent), count(*), min(captured_at), max(captured_at) FROM snapshots"
+            " GROUP BY workspace_id, session_id ORDER BY workspace_id, min(captured_at)"
+        )
+        return [_session(row) for row in rows]
+
+    def delete_snapshots(self, snapshots: Iterable[Snapshot]) -> None:
+        """Removes rows, and notes that their refs are to go: a crash before that must not bring them back."""
+        for snapshot in snapshots:
+            self._rows("DELETE FROM snapshots WHERE id = ?", snapshot.id)
+            self._rows("INSERT OR IGNORE INTO deletions VALUES (?, ?)", snapshot.id, snapshot.workspace_id)
+
+    def deletions(self, workspace_id: str) -> list[str]:
+        """The ids of deleted snapshots whose refs may still be there."""
+        rows = self._rows("SELECT snapshot_id FROM deletions WHERE workspace_id = ?", workspace_id)
+        return [str(row[0]) for row in rows]
+
+    def forget_deletions(self, workspace_id: str) -> None:
+        self._rows("DELETE FROM deletions WHERE workspace_id = ?", workspace_id)
+
+    # Another catalog's rows, for a rebuild
+
+    def adopt_settings(self, other: str) -> None:
+        """Takes over what no store holds from an older copy of the catalog: archive URLs and remote defaults."""
+        self._rows("ATTACH ? AS other", other)
+        try:
+            self._rows("INSERT OR IGNORE INTO remote_defaults SELECT id, owner, repo_prefix, visibility FROM other.remote_defaults")
+            self._rows(
+                "UPDATE OR IGNORE workspaces SET remote_url = (SELECT remote_url FROM other.workspaces WHERE id = workspaces.id)"
+                " WHERE remote_url IS NULL"
+            )
+        finally:
+            self._rows("DETACH other")
+
+
+def rows_of_another(path: str) -> tuple[dict[str, Workspace], dict[str, Snapshot]]:
+    """Workspaces and snapshots by id, as far as a catalog of any schema, perhaps damaged, still gives them."""
+    workspaces: dict[str, Workspace] = {}
+    snapshots: dict[str, Snapshot] = {}
+    connection = sqlite3.connect(path)
+    try:
+        for row in connection.execute("SELECT id, root_path, remote_url, created_at, NULL FROM workspaces"):
+            workspaces[row[0]] = _workspace(row)
+        for row in connection.execute(f"SELECT {_SNAPSHOT.partition(', agent')[0]} FROM snapshots"):
+            snapshots[row[0]] = _snapshot(row)
+    except sqlite3.Error:
+        pass  # what was read until here is all there is
+    finally:
+        connection.close()
+    return workspaces, snapshots

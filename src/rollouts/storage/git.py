@@ -1,0 +1,124 @@
+"""How git is started: sealed (store writes: no user or system config, no hooks, no filters) or as the user (listing).
+
+Each git process gets an environment without any inherited `GIT_*`: inside a hook those name the user's own repository.
+"""
+
+from __future__ import annotations
+
+import os
+
+from rollouts.process import Running, run, start
+
+# The store's info/attributes outranks every .gitattributes of a workspace: bytes go in and out as they are.
+ATTRIBUTES = b"* -text -eol -crlf -filter -ident -working-tree-encoding -export-ignore -export-subst\n"
+
+_SEAL = (
+    *("-c", "core.hooksPath=/dev/null"),
+    *("-c", "core.attributesFile=/dev/null"),
+    *("-c", "core.excludesFile=/dev/null"),
+    *("-c", "core.fsmonitor=false"),
+    *("-c", "core.fileMode=true"),
+    *("-c", "core.symlinks=true"),
+    *("-c", "core.ignoreCase=false"),
+    *("-c", "core.precomposeUnicode=false"),
+    *("-c", "core.protectNTFS=false"),  # `git~1` is a good name here; `.git` in any case stays refused
+    *("-c", "core.bigFileThreshold=64m"),  # larger files are streamed, not mapped
+    *("-c", "index.version=4"),
+    *("-c", "gc.auto=0"),
+)
+_USER = ("--no-pager", "-c", "core.fsmonitor=false", "-c", "core.hooksPath=/dev/null")
+_STREAMED = ("-c", "core.bigFileThreshold=1", "-c", "core.compression=1")  # all new blobs of one command into one pack
+
+
+def _environment(**settings: str) -> dict[str, str]:
+    inherited = {key: value for key, value in os.environ.items() if not key.startswith("GIT_")}
+    return {**inherited, "LC_ALL": "C", "GIT_OPTIONAL_LOCKS": "0", "GIT_TERMINAL_PROMPT": "0", **settings}
+
+
+def _sealed_environment(store: str, work_tree: bytes | None, index: str | None, **settings: str) -> dict[str, str]:
+    if work_tree is not None:
+        settings["GIT_WORK_TREE"] = os.fsdecode(work_tree)
+    if index is not None:
+        settings["GIT_INDEX_FILE"] = index
+    return _environment(
+        GIT_DIR=store,
+        GIT_CONFIG_NOSYSTEM="1",
+        GIT_CONFIG_SYSTEM=os.devnull,
+        GIT_CONFIG_GLOBAL=os.devnull,
+        GIT_ATTR_NOSYSTEM="1",
+        GIT_DEFAULT_HASH="sha1",
+        GIT_DEFAULT_REF_FORMAT="files",
+        **settings,
+    )
+
+
+def _sealed_command(args: tuple[str, ...], work_tree: bytes | None, streamed: bool) -> tuple[str | bytes, ...]:
+    where = ("-C", work_tree) if work_tree is not None else ()
+    return ("git", *where, *_SEAL, *(_STREAMED if streamed else ()), *args)
+
+
+def start_sealed(store: str, *args: str, work_tree: bytes | None = None, stdin: bytes | None = None) -> Running:
+    """Starts a git command on a store, with nothing of the user's configuration."""
+    return start(_sealed_command(args, work_tree, streamed=False), _sealed_environment(store, work_tree, None), stdin)
+
+
+def sealed(
+    store: str,
+    *args: str,
+    work_tree: bytes | None = None,
+    index: str | None = None,
+    stdin: bytes | None = None,
+    streamed: bool = False,
+    **settings: str,
+) -> bytes:
+    """Runs a git command on a store, with nothing of the user's configuration.
+
+    Args:
+        store: the bare repository.
+        args: the git command.
+        work_tree: the directory that the command reads or writes files in.
+        index: an index other than the store's own.
+        stdin: what the command reads.
+        streamed: blobs that the command adds go into one pack, instead of a loose object each.
+        settings: further environment variables.
+
+    Raises:
+        CommandError: git ended with anything but 0.
+    """
+    command = _sealed_command(args, work_tree, streamed)
+    return run(command, _sealed_environment(store, work_tree, index, **settings), stdin)
+
+
+def start_user(git_dir: bytes, work_tree: bytes, *args: str | bytes, stdin: bytes | None = None) -> Running:
+    """Starts a reading git command on the user's repository, with the user's own configuration.
+
+    The repository is named outright, so that git neither looks for another one nor asks who owns it; nothing that its
+    configuration names is executed.
+    """
+    env = _environment(GIT_DIR=os.fsdecode(git_dir), GIT_WORK_TREE=os.fsdecode(work_tree))
+    return start(("git", "-C", work_tree, *_USER, *args), env, stdin)
+
+
+def user(git_dir: bytes, work_tree: bytes, *args: str | bytes, stdin: bytes | None = None) -> bytes:
+    """Runs a reading git command on the user's repository.
+
+    Raises:
+        CommandError: git ended with anything but 0.
+    """
+    with start_user(git_dir, work_tree, *args, stdin=stdin) as running:
+        return running.output()
+
+
+def discover(path: bytes, *args: str) -> bytes:
+    """`git rev-parse` from inside `path`, where git itself finds the repository.
+
+    Raises:
+        CommandError: there is none, or git refuses it.
+    """
+    return run(("git", "-C", path, *_USER, "rev-parse", *args), _environment())
+
+
+def version() -> tuple[int, ...]:
+    """The version of the git program, like (2, 39, 5)."""
+    words = run(("git", "version"), _environment()).split()
+    return tuple(int(part) for part in words[2].split(b".")[:3] if part.isdigit())

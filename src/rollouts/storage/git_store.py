@@ -1,0 +1,257 @@
+"""The bare git store of one workspace: its kept index, its commits, its refs.
+
+Callers hold the workspace's lock for everything that writes.
+"""
+
+from __future__ import annotations
+
+import datetime
+import os
+
+from rollouts.errors import CommandError, StoreDamaged
+from rollouts.process import Running
+from rollouts.record import Record
+from rollouts.storage import git
+
+_IDENTITY = {f"GIT_{role}_{key}": value for role in ("AUTHOR", "COMMITTER") for key, value in (("NAME", "rollouts"), ("EMAIL", "rollouts@local"))}
+_REFS = "refs/snapshots/"
+
+
+class Entry(Record):
+    """One file of a tree."""
+
+    mode: bytes
+    oid: bytes
+    path: bytes
+
+
+def _joined(paths: list[bytes]) -> bytes:
+    return b"".join(path + b"\0" for path in paths)
+
+
+class GitStore:
+    """A bare repository below a workspace's folder in the home."""
+
+    def __init__(self, path: str) -> None:
+        self.path = path
+        self.index = f"{path}/index"
+
+    def exists(self) -> bool:
+        return os.path.isfile(f"{self.path}/HEAD")
+
+    def index_exists(self) -> bool:
+        return os.path.exists(self.index)
+
+    def ensure(self) -> None:
+        """Makes the store when there is none (complete or not at all), and seals its attributes."""
+        if not self.exists():
+            import shutil  # noqa: PLC0415 - 9 ms, and only for a new store
+
+            fresh = f"{self.path}.{os.urandom(4).hex()}.new"
+            git.sealed(fresh, "init", "-q", "--bare", "--template=")
+            shutil.rmtree(self.path, ignore_errors=True)  # at most the ruins of one, without a HEAD
+            os.rename(fresh, self.path)
+        attributes = f"{self.path}/info/attributes"
+        if not os.path.exists(attributes) or os.path.getsize(attributes) != len(git.ATTRIBUTES):
+            os.makedirs(f"{self.path}/info", exist_ok=True)
+            with open(attributes + ".new", "wb") as file:
+                file.write(git.ATTRIBUTES)
+            os.rename(attributes + ".new", attributes)
+
+    # What is in the index, and what changed since
+
+    def refresh(self, root: bytes) -> Running:
+        """Starts to bring the files that the index knows up to date; it prints `add 'path'` and `remove 'path'`."""
+        return git.start_sealed(self.path, "add", "-u", "-v", "--ignore-errors", work_tree=root)
+
+    def indexed(self) -> set[bytes]:
+        """The paths in the index."""
+        return set(git.sealed(self.path, "ls-files", "-z").split(b"\0")) - {b""}
+
+    def unsettled(self, root: bytes) -> set[bytes]:
+        """The indexed paths whose files differ from the index."""
+        return set(git.sealed(self.path, "diff-files", "--name-only", "-z", work_tree=root).split(b"\0")) - {b""}
+
+    def forget(self, root: bytes, paths: list[bytes]) -> None:
+        """Takes paths out of the index."""
+        if paths:
+            git.sealed(self.path, "update-index", "--force-remove", "-z", "--stdin", work_tree=root, stdin=_joined(paths))
+
+    def add(self, root: bytes, paths: list[bytes], *, streamed: bool) -> None:
+        """Puts paths into the index, their content into the store: in one pack when `streamed`, else a loose object each.
+
+        Raises:
+            CommandError: one of them cannot be added; the index is as before.
+        """
+        args = ("update-index", "--add", "--replace", "-z", "--stdin")
+        git.sealed(self.path, *args, work_tree=root, stdin=_joined(paths), streamed=streamed)
+
+    def seed(self, oids: list[bytes], objects: bytes) -> None:
+        """Copies objects of another repository into a pack of this store; nothing is shared afterwards.
+
+        Args:
+            oids: blobs.
+            objects: the other repository's `objects` directory.
+
+        Raises:
+            CommandError: one of them is not there.
+        """
+        quoted = objects.replace(b"\\", b"\\\\").replace(b'"', b'\\"').replace(b"\n", b"\\n")
+        git.sealed(
+            self.path,
+            *("pack-objects", "-q", "--delta-base-offset", "--window=0", f"{self.path}/objects/pack/pack"),
+            stdin=b"".join(oid + b"\n" for oid in oids),
+            GIT_ALTERNATE_OBJECT_DIRECTORIES=os.fsdecode(b'"' + quoted + b'"'),
+        )
+
+    def drop_index(self) -> None:
+        """Removes the index; the next capture reads every file again."""
+        for path in (self.index, f"{self.index}.lock"):
+            if os.path.exists(path):
+                os.unlink(path)
+
+    def sweep(self) -> int:
+        """Removes what a killed git left behind. Returns the number of files removed."""
+        removed = 0
+        objects = f"{self.path}/objects"
+        folders = [f"{objects}/{name}" for name in os.listdir(objects)] if os.path.isdir(objects) else []
+        for folder in filter(os.path.isdir, folders):
+            for name in os.listdir(folder):
+                if name.startswith(("tmp_", ".tmp-")):
+                    os.unlink(f"{folder}/{name}")
+                    removed += 1
+        for name in ("index.lock", "packed-refs.lock", "packed-refs.new", "config.lock"):
+            if os.path.exists(f"{self.path}/{name}"):
+                os.unlink(f"{self.path}/{name}")
+                removed += 1
+        return removed
+
+    # Trees and commits
+
+    def write_tree(self) -> str:
+        """The tree of the index."""
+        return git.sealed(self.path, "write-tree").decode().strip()
+
+    def commit(self, tree: str, message: bytes, timestamp: int) -> str:
+        """Writes a parentless commit. `timestamp` is in seconds since 1970."""
+        dates = {f"GIT_{role}_DATE": f"{timestamp} +0000" for role in ("AUTHOR", "COMMITTER")}
+        return git.sealed(self.path, "commit-tree", tree, "-F", "-", stdin=message, **_IDENTITY, **dates).decode().strip()
+
+    def commit_message(self, commit: str) -> bytes:
+        """The message of a commit.
+
+        Raises:
+            StoreDamaged: the store has no such commit.
+        """
+        return self._read("commit", commit).partition(b"\n\n")[2]
+
+    def tree_of(self, commit: str) -> str:
+        """The tree of a commit.
+
+        Raises:
+            StoreDamaged: the store has no such commit.
+        """
+        return self._read("commit", commit)[5:].partition(b"\n")[0].decode()
+
+    def commit_time(self, commit: str) -> str:
+        """When a commit was made, UTC in ISO 8601.
+
+        Raises:
+            StoreDamaged: the store has no such commit.
+        """
+        author = self._read("commit", commit).partition(b"\nauthor ")[2].partition(b"\n")[0]
+        return datetime.datetime.fromtimestamp(int(author.split()[-2]), datetime.UTC).isoformat(timespec="microseconds")
+
+    def blob(self, oid: str) -> bytes:
+        """The content of a blob.
+
+        Raises:
+            StoreDamaged: the store has no such blob.
+        """
+        return self._read("blob", oid)
+
+    def _read(self, kind: str, oid: str) -> bytes:
+        if not self.exists():
+            raise StoreDamaged(f"the store {self.path} is missing; `rollouts doctor` says what was lost with it")
+        try:
+            return git.sealed(self.path, "cat-file", kind, oid)
+        except CommandError as error:
+            raise StoreDamaged(f"the store {self.path} has lost {kind} {oid}; run `rollouts doctor --repair`") from error
+
+    def entries(self, tree: str) -> list[Entry]:
+        """The files of a tree or commit, in git's order.
+
+        Raises:
+            StoreDamaged: part of it is not there.
+        """
+        try:
+            listing = git.sealed(self.path, "ls-tree", "-r", "-z", "--full-tree", tree)
+        except CommandError as error:
+            raise StoreDamaged(f"the store {self.path} has lost part of {tree}; run `rollouts doctor --repair`") from error
+        heads = (line.partition(b"\t") for line in listing.split(b"\0") if line)
+        return [Entry(head[:6], head[12:], path) for head, _, path in heads]
+
+    def diff_stat(self, old: str, new: str) -> bytes:
+        """git's own summary of what changed between two trees, renames found."""
+        return git.sealed(self.path, "diff-tree", "-M", "--stat=79", "--summary", old, new)
+
+    # Refs
+
+    def write_ref(self, snapshot_id: str, commit: str) -> None:
+        """Points the snapshot's ref at its commit. The store is ours and its refs are files, so no process is needed."""
+        folder = f"{self.path}/{_REFS}"
+        os.makedirs(folder, exist_ok=True)
+        lock = f"{folder}{snapshot_id}.lock"
+        with open(lock, "w", encoding="ascii") as file:
+            file.write(commit + "\n")
+        os.rename(lock, folder + snapshot_id)
+
+    def drop_ref(self, snapshot_id: str) -> None:
+        """Takes back `write_ref`."""
+        path = f"{self.path}/{_REFS}{snapshot_id}"
+        if os.path.exists(path):
+            os.unlink(path)
+
+    def ref(self, snapshot_id: str) -> str | None:
+        """The commit that a snapshot's ref points at; None without one."""
+        out = git.sealed(self.path, "for-each-ref", "--format=%(objectname)", _REFS + snapshot_id)
+        return out.decode().strip() or None
+
+    def refs(self) -> dict[str, str]:
+        """Snapshot id -> commit, of every snapshot ref."""
+        lines = git.sealed(self.path, "for-each-ref", "--format=%(refname) %(objectname)", _REFS).decode().splitlines()
+        pairs = (line.split(" ") for line in lines)
+        return {name.removeprefix(_REFS): commit for name, commit in pairs}
+
+    def delete_refs(self, snapshot_ids: list[str]) -> None:
+        """Deletes refs; those that are not there are no error."""
+        if snapshot_ids:
+            commands = b"".join(f"delete {_REFS}{name}".encode() + b"\0\0" for name in snapshot_ids)
+            git.sealed(self.path, "update-ref", "-z", "--stdin", stdin=commands)
+
+    # Upkeep
+
+    def reclaim(self) -> None:
+        """Drops every object that no ref and not the index reaches."""
+        git.sealed(self.path, "-c", "repack.writeBitmaps=false", "repack", "-a", "-d", "-q")
+        git.sealed(self.path, "prune", "--expire=now")
+
+    def faults(self) -> list[str]:
+        """What `git fsck` says of the objects, a line each; empty when all is well."""
+        command = ("fsck", "--full", "--no-dangling", "--no-progress", "--no-reflogs")
+        try:
+            said = git.sealed(self.path, *command)
+        except CommandError as error:
+            said = error.stderr
+        return [line for line in said.decode(errors="replace").splitlines() if line and not line.startswith("notice:")]
+
+    def bytes(self) -> int:
+        """Bytes that the store takes on disk."""
+        total = 0
+        for folder, _, names in os.walk(self.path):
+            for name in names:
+                try:
+                    total += os.lstat(f"{folder}/{name}").st_blocks * 512
+                except FileNotFoundError:  # a running git removed it
+                    continue
+        return total

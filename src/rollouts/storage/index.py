@@ -1,0 +1,154 @@
+"""The store's own index, kept from capture to capture: refreshed, mended, and brought in line with what is listed."""
+
+from __future__ import annotations
+
+import os
+
+from rollouts.errors import CommandError, RolloutsError
+from rollouts.process import Running
+from rollouts.record import Record
+from rollouts.storage import git, workspace
+from rollouts.storage.git_store import GitStore
+from rollouts.storage.listing import ABSENT, DIRECTORY, STORABLE, UNSTORABLE, Examiner, Verdict
+from rollouts.storage.workspace import Place
+
+_ROUNDS = 4  # how often files may change under a refresh before it gives up
+_MANY = 200  # new files: from here on one pack is cheaper than a loose object each
+_REFUSED_AT_MOST = 100  # paths that git refuses one by one; more is no matter of names
+
+
+class Refreshed(Record):
+    """What bringing the index up to date brought."""
+
+    steady: bool
+    """It knows the same paths as before."""
+    changed: list[bytes]
+
+
+class Index:
+    """The index of one store during one capture.
+
+    Args:
+        store: whose index it is.
+        place: the workspace that it mirrors.
+        examiner: looks at the workspace's paths.
+    """
+
+    def __init__(self, store: GitStore, place: Place, examiner: Examiner) -> None:
+        self.store = store
+        self.place = place
+        self.examiner = examiner
+        self.refused: dict[bytes, Verdict] = {}
+        """Paths that could not be added, with the reason."""
+        self.bytes_added = 0
+        self._known: set[bytes] | None = None if store.index_exists() else set()
+
+    def known(self) -> set[bytes]:
+        """The paths in the index."""
+        if self._known is None:
+            self._known = self.store.indexed()
+        return self._known
+
+    def settle(self, running: Running) -> Refreshed:
+        """Waits for the store's refresh; mends and repeats it while files vanish or cannot be read.
+
+        Raises:
+            RolloutsError: the files do not come to rest.
+        """
+        code, out, err = running.finish()
+        if code == 0 and not err:
+            changed = _printed_paths(out)
+            links = [path for path in changed if self.examiner.verdict(path, untracked=False)[0] == DIRECTORY]
+            self.remove(links)  # a file gave way to a repository: git would link to its commit, and lose its files
+            return Refreshed(not links and b"\nremove '" not in b"\n" + out, changed)
+        for _ in range(_ROUNDS):
+            failure = CommandError("git", code, err)
+            if failure.disk_full:
+                raise failure
+            if not self._mend():
+                return Refreshed(steady=False, changed=[])
+            with self.store.refresh(self.place.root) as again:
+                code, more, err = again.finish()
+            out += more
+            if code == 0 and not err:
+                return Refreshed(steady=False, changed=_printed_paths(out))
+        root = os.fsdecode(self.place.root)
+        raise RolloutsError(f"files of {root} keep changing while they are captured; try again when they rest ({failure})")
+
+    def _mend(self) -> bool:
+        """Takes out of the index what can no longer be read. False when the index itself is no good and was dropped."""
+        self.store.sweep()
+        try:
+            suspects = self.store.unsettled(self.place.root) | self.store.indexed()
+        except CommandError as error:
+            if error.disk_full:
+                raise
+            self.store.drop_index()
+            self._known = set()
+            return False
+        verdicts = {path: self.examiner.verdict(path, untracked=False, open_it=True)[0] for path in suspects}
+        self.remove([path for path, verdict in verdicts.items() if verdict not in {STORABLE, ABSENT}])
+        self._known = None
+        return True
+
+    def remove(self, paths: list[bytes]) -> None:
+        if paths:
+            self.store.forget(self.place.root, paths)
+            self._known = None
+
+    def add(self, paths: dict[bytes, bool]) -> None:
+        """Adds paths (path -> is untracked). What cannot be added is in `refused` afterwards."""
+        if not paths:
+            return
+        self.bytes_added += sum(map(self.examiner.size, paths))
+        seeded = not self.known() and len(paths) > _MANY and self._seed()
+        for untracked in (False, True):
+            batch = [path for path, is_untracked in paths.items() if is_untracked == untracked]
+            self._add(batch, streamed=len(batch) > _MANY and (untracked or not seeded))
+        self._known = None
+
+    def _seed(self) -> bool:
+        """Copies the blobs that the user's index names, compressed as they are; every file is read all the same."""
+        dot_git, root = self.place.git_dir, self.place.root
+        objects = workspace.objects(dot_git) if dot_git else None
+        if dot_git is None or objects is None:
+            return False
+        listed = git.user(dot_git, root, "ls-files", "-stz").split(b"\0")
+        oids = {entry[9:49] for entry in listed if entry.startswith((b"H 10", b"H 12")) and entry[49:52] == b" 0\t"}
+        try:
+            self.store.seed(sorted(oids), objects)
+        except CommandError as error:
+            if error.disk_full:
+                raise
+            return False  # some are not there (a partial clone, a damaged repository); the files themselves are
+        return True
+
+    def _add(self, paths: list[bytes], *, streamed: bool) -> None:
+        if not paths:
+            return
+        try:
+            self.store.add(self.place.root, paths, streamed=streamed)
+        except CommandError as error:
+            self._add_what_can_be(paths, error, streamed=streamed)
+
+    def _add_what_can_be(self, paths: list[bytes], error: CommandError, *, streamed: bool) -> None:
+        """After a failure: without what is gone or unreadable by now, else in halves, down to the one to blame."""
+        if error.disk_full or len(self.refused) > _REFUSED_AT_MOST:
+            raise error
+        self.store.sweep()
+        verdicts = {path: self.examiner.verdict(path, untracked=False, open_it=True) for path in paths}
+        good = [path for path, verdict in verdicts.items() if verdict[0] == STORABLE]
+        self.refused |= {path: verdict for path, verdict in verdicts.items() if verdict[0] != STORABLE}
+        if len(good) < len(paths):
+            self._add(good, streamed=streamed)
+        elif len(paths) == 1:
+            self.refused[paths[0]] = (UNSTORABLE, None)
+        else:
+            self._add(paths[: len(paths) // 2], streamed=streamed)
+            self._add(paths[len(paths) // 2 :], streamed=streamed)
+
+
+def _printed_paths(out: bytes) -> list[bytes]:
+    """The paths in git's `add 'path'` lines. A name with such a line in it is misread, so this only counts bytes."""
+    lines = out.replace(b"'\nremove '", b"'\nadd '").removesuffix(b"'\n").split(b"'\nadd '")
+    return [lines[0].partition(b"'")[2], *lines[1:]] if out else []

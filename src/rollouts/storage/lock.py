@@ -1,0 +1,86 @@
+"""Locks that the kernel releases when their holder dies, with bounded waits.
+
+The file stays inheritable: a git process that outlives its killed parent still holds the lock, so whoever gets it knows
+that nobody writes here any more.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import time
+from types import TracebackType
+
+from rollouts.errors import RolloutsError
+
+WAIT_SECONDS = 60.0
+
+
+class Busy(RolloutsError):
+    """Another process held a lock for too long."""
+
+
+class Lock:
+    """An advisory lock on a file (`flock`), taken in a `with` block.
+
+    Args:
+        path: the lock file; made when it is not there.
+        shared: several may hold it at once, beside no exclusive holder.
+        what: named in the error when it cannot be had in time.
+    """
+
+    def __init__(self, path: str, what: str, *, shared: bool = False, wait: float = WAIT_SECONDS) -> None:
+        self.path = path
+        self.what = what
+        self._kind = fcntl.LOCK_SH if shared else fcntl.LOCK_EX
+        self._wait = wait
+        self._fd = -1
+
+    def _try(self) -> bool:
+        """Takes the lock if nobody has it; a lock file that was deleted meanwhile does not count."""
+        fd = os.open(self.path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        try:
+            fcntl.flock(fd, self._kind | fcntl.LOCK_NB)
+            if os.path.samestat(os.fstat(fd), os.stat(self.path)):
+                os.set_inheritable(fd, True)  # noqa: FBT003 - the standard library's signature
+                self._fd, fd = fd, -1
+                return True
+        except (BlockingIOError, FileNotFoundError):
+            pass
+        finally:
+            if fd >= 0:
+                os.close(fd)
+        return False
+
+    def acquire(self) -> None:
+        """Waits for the lock and takes it.
+
+        Raises:
+            Busy: it could not be had in time.
+        """
+        deadline = time.monotonic() + self._wait
+        pause = 0.001
+        while not self._try():
+            if time.monotonic() > deadline:
+                raise Busy(f"{self.what} is busy: another rollouts process works on it; try again")
+            time.sleep(pause)
+            pause = min(pause * 1.5, 0.05)
+
+    def release(self) -> None:
+        os.close(self._fd)
+
+    def __enter__(self) -> Lock:
+        self.acquire()
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
+        self.release()
+
+    def read(self) -> bytes:
+        """What the last holder left in the file: empty when it finished its work."""
+        return os.pread(self._fd, 4096, 0)
+
+    def write(self, note: bytes) -> None:
+        """Leaves a note for the next holder, should this one be killed."""
+        os.ftruncate(self._fd, 0)
+        os.pwrite(self._fd, note, 0)

@@ -1,0 +1,96 @@
+"""The catalog's schema, as numbered steps. A change is a new function at the end, never an edit above it."""
+
+from __future__ import annotations
+
+import os
+import sqlite3
+from collections.abc import Callable
+
+from rollouts.errors import RolloutsError
+
+
+def _as_agent_rollouts_0_1(connection: sqlite3.Connection) -> None:
+    """The tables of agent-rollouts 0.1, whose homes stay usable by it."""
+    connection.execute(
+        "CREATE TABLE IF NOT EXISTS workspaces (id TEXT PRIMARY KEY, root_path TEXT NOT NULL UNIQUE,"
+        " store_path TEXT NOT NULL, remote_url TEXT UNIQUE, created_at TEXT NOT NULL)"
+    )
+    connection.execute(
+        "CREATE TABLE IF NOT EXISTS snapshots (id TEXT PRIMARY KEY, workspace_id TEXT NOT NULL, session_id TEXT NOT NULL,"
+        " message_id TEXT NOT NULL, store_commit_sha TEXT NOT NULL, vcs TEXT NOT NULL, metadata TEXT NOT NULL,"
+        " captured_at TEXT NOT NULL, UNIQUE (workspace_id, session_id, message_id),"
+        " FOREIGN KEY (workspace_id) REFERENCES workspaces(id))"
+    )
+    connection.execute("CREATE INDEX IF NOT EXISTS snapshots_session_id_idx ON snapshots (session_id)")
+    connection.execute(
+        "CREATE TRIGGER IF NOT EXISTS snapshots_session_workspace_guard BEFORE INSERT ON snapshots FOR EACH ROW"
+        " WHEN EXISTS (SELECT 1 FROM snapshots WHERE session_id = NEW.session_id AND workspace_id != NEW.workspace_id)"
+        " BEGIN SELECT RAISE(ABORT, 'session is already associated with a different workspace'); END"
+    )
+    connection.execute(
+        "CREATE TABLE IF NOT EXISTS remote_defaults (id INTEGER PRIMARY KEY CHECK (id = 1), owner TEXT NOT NULL,"
+        " repo_prefix TEXT NOT NULL, visibility TEXT NOT NULL CHECK (visibility IN ('private', 'public', 'internal')))"
+    )
+
+
+def _facts_of_a_snapshot(connection: sqlite3.Connection) -> None:
+    """What a snapshot holds, who took it, how a moved workspace is known again, and deletions under way."""
+    for column in ("agent TEXT", "tree TEXT", "files INTEGER", "bytes_new INTEGER", "skipped TEXT"):
+        connection.execute(f"ALTER TABLE snapshots ADD COLUMN {column}")
+    connection.execute("ALTER TABLE workspaces ADD COLUMN identity TEXT")
+    connection.execute("CREATE TABLE deletions (snapshot_id TEXT PRIMARY KEY, workspace_id TEXT NOT NULL)")
+
+
+MIGRATIONS: tuple[Callable[[sqlite3.Connection], None], ...] = (_as_agent_rollouts_0_1, _facts_of_a_snapshot)
+VERSION = len(MIGRATIONS)
+
+
+def _version(connection: sqlite3.Connection) -> int:
+    version: int = connection.execute("PRAGMA user_version").fetchone()[0]
+    return version
+
+
+def is_current(connection: sqlite3.Connection, path: str) -> bool:
+    """Whether the catalog at `path` has this program's schema.
+
+    Raises:
+        RolloutsError: it has a newer one.
+    """
+    version = _version(connection)
+    if version > VERSION:
+        raise RolloutsError(
+            f"{path} was written by a newer Rollouts (schema {version}, this one knows {VERSION}); upgrade agent-rollouts"
+        )
+    return version == VERSION
+
+
+def _back_up(connection: sqlite3.Connection, path: str) -> None:
+    """Keeps a copy of a catalog that is about to be changed, complete or not at all."""
+    if os.path.exists(path):
+        return
+    fresh = f"{path}.{os.getpid()}.new"
+    copy = sqlite3.connect(fresh)
+    try:
+        connection.backup(copy)
+    finally:
+        copy.close()
+    os.rename(fresh, path)
+
+
+def apply(connection: sqlite3.Connection, path: str) -> None:
+    """Brings the catalog at `path` to VERSION, in one transaction, after a backup when it held something."""
+    version = _version(connection)
+    if version == VERSION:
+        return
+    if connection.execute("SELECT 1 FROM sqlite_master LIMIT 1").fetchone():
+        _back_up(connection, f"{path}.v{version}-backup")
+    connection.execute("PRAGMA journal_mode = WAL")
+    connection.execute("BEGIN IMMEDIATE")
+    try:
+        for step in MIGRATIONS[version:]:
+            step(connection)
+        connection.execute(f"PRAGMA user_version = {VERSION}")
+        connection.execute("COMMIT")
+    except BaseException:
+        connection.execute("ROLLBACK")
+        raise

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import sys
 
-from rollouts.errors import CatalogDamaged, CommandError, RolloutsError
+from rollouts.errors import CommandError, DamagedCatalogError, RolloutsError
 
 INTERRUPTED = 130
 BUG = 3
@@ -83,14 +83,14 @@ def _guarded(words: list[str]) -> int:
     """Runs a command line; a damaged catalog is rebuilt once, and the command run again."""
     try:
         return _run(words)
-    except CatalogDamaged:
+    except DamagedCatalogError:
         from rollouts.commands import recovery  # noqa: PLC0415 - only for a failure
 
         recovery.rebuild()
         return _run(words)
 
 
-def exit_code(words: list[str]) -> int:
+def exit_code(words: list[str]) -> int:  # noqa: PLR0911 - one a kind of failure
     """Runs a command line to its exit code; every error has been told on stderr by then."""
     try:
         code = _guarded(words)

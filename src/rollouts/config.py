@@ -16,7 +16,9 @@ def _size(value: object, where: str) -> int:
     unit = text[-1:] if text[-1:] in _UNITS else ""
     digits = text.removesuffix(unit) if unit else text
     if isinstance(value, bool) or not digits.isascii() or not digits.isdecimal():
-        raise RolloutsError(f"{where} is {value!r}, which is no size; give bytes, or a number with K, M or G, like 100M")
+        raise RolloutsError(
+            f"{where} is {value!r}, which is no size; give bytes, or a number with K, M or G, like 100M"
+        )
     return int(digits) * _UNITS[unit]
 
 

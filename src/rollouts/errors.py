@@ -38,9 +38,9 @@ class CommandError(RolloutsError):
         return b"No space left on device" in self.stderr or b"Disk quota exceeded" in self.stderr
 
 
-class CatalogDamaged(RolloutsError):
+class DamagedCatalogError(RolloutsError):
     """The catalog is not a database, is malformed, or is missing while stores are there; it can be rebuilt."""
 
 
-class StoreDamaged(RolloutsError):
+class DamagedStoreError(RolloutsError):
     """A store lacks something that the catalog promises."""

@@ -6,7 +6,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from types import TracebackType
 
 from rollouts.errors import CommandError, RolloutsError
@@ -36,7 +36,7 @@ def _all_of(fd: int) -> bytes:
 class Running:
     """A started process. Leaving the `with` block before `finish` kills it and waits for it."""
 
-    def __init__(self, command: Sequence[Argument], env: Mapping[str, str], stdin: bytes | None) -> None:
+    def __init__(self, command: tuple[Argument, ...], env: Mapping[str, str], stdin: bytes | None) -> None:
         self.program = os.path.basename(os.fsdecode(command[0]))
         self._stderr = _scratch()
         self._stdout, write_end = os.pipe()
@@ -100,12 +100,12 @@ class Running:
         return out
 
 
-def start(command: Sequence[Argument], env: Mapping[str, str], stdin: bytes | None = None) -> Running:
+def start(command: tuple[Argument, ...], env: Mapping[str, str], stdin: bytes | None = None) -> Running:
     """Starts `command` without waiting for it."""
     return Running(command, env, stdin)
 
 
-def run(command: Sequence[Argument], env: Mapping[str, str], stdin: bytes | None = None) -> bytes:
+def run(command: tuple[Argument, ...], env: Mapping[str, str], stdin: bytes | None = None) -> bytes:
     """Runs `command` to its end and returns what it printed.
 
     Raises:

@@ -5,6 +5,7 @@ Importing `typing` costs as much CPU as starting Python itself (6 ms), and hooks
 
 from __future__ import annotations
 
+__all__ = ["Record"]
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import NamedTuple as Record

@@ -47,7 +47,7 @@ def parse(words: list[str]) -> Request | None:
             values[name] = value
     if not {"session", "message", "metadata"} <= values.keys():
         return None
-    return Request(**values, **flags)
+    return Request(**values, **flags)  # type: ignore[arg-type] # texts by _VALUES, booleans by _FLAGS
 
 
 def _identifier(text: str, what: str) -> str:
@@ -157,5 +157,3 @@ def snapshot(request: Request) -> int:
         files = "" if taken.snapshot.files is None else f"\nfiles: {taken.snapshot.files}"
         sys.stdout.write("\n".join([*head, f"captured at: {taken.snapshot.captured_at}{files}"]) + "\n")
     return 0
-
-

@@ -70,7 +70,9 @@ def skipped_json(facts: Facts) -> str:
 def _modes_json(modes: Modes | None) -> dict[str, object] | None:
     if modes is None:
         return None
-    usual = {key: f"{bits:04o}" for key, bits in (("file", modes.file), ("executable", modes.executable), ("dir", modes.dir))}
+    usual = {
+        key: f"{bits:04o}" for key, bits in (("file", modes.file), ("executable", modes.executable), ("dir", modes.dir))
+    }
     return {**usual, "other": [{**named(path), "mode": f"{bits:04o}"} for path, bits in modes.other.items()]}
 
 

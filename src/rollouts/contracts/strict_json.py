@@ -1,7 +1,7 @@
 """JSON as Rollouts accepts and writes it: RFC 8259 to the letter, with each key once (RFC 7493, section 2.3).
 
-The `json` package costs 5 ms to import (it compiles regular expressions), a quarter of a hook call. Its C accelerator is
-the same parser; where an interpreter lacks it, the package itself serves.
+The `json` package costs 5 ms to import (it compiles regular expressions), a quarter of a hook call. Its C accelerator
+is the same parser; where an interpreter lacks it, the package itself serves.
 """
 
 from __future__ import annotations
@@ -14,8 +14,8 @@ try:
     from _json import encode_basestring_ascii as quote
     from _json import make_scanner
 except ImportError:  # an interpreter without the accelerator
-    from json.encoder import encode_basestring_ascii as quote  # type: ignore[assignment] # same function, in Python
-    from json.scanner import make_scanner  # type: ignore[assignment,no-redef] # same function, in Python
+    from json.encoder import encode_basestring_ascii as quote  # same function, in Python
+    from json.scanner import make_scanner  # same function, in Python
 
 Json = None | bool | int | float | str | list["Json"] | dict[str, "Json"]
 
@@ -71,7 +71,7 @@ def parse(text: str) -> Json:
     """
     start = len(text) - len(text.lstrip(_WHITESPACE))
     try:
-        value, end = make_scanner(_Rules())(text, start)
+        value, end = make_scanner(_Rules())(text, start)  # type: ignore[arg-type] # the stub asks for a scanner, C for its attributes
     except StopIteration as error:
         raise ValueError(f"a value is expected at character {error.value}") from None
     except RecursionError:

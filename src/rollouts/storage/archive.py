@@ -1,7 +1,7 @@
 """The archive of a home: its locks, its catalog, its stores; the only room where a row and a ref are written together.
 
-Order of writes: objects, then the ref, then the row. A crash in between leaves objects or a ref that nothing lists; the note
-in the workspace's lock file tells the next holder, who sweeps and, when the ref was there, adds its row.
+Order of writes: objects, then the ref, then the row. A crash in between leaves objects or a ref that nothing lists; the
+note in the workspace's lock file tells the next holder, who sweeps and, when the ref was there, adds its row.
 """
 
 from __future__ import annotations
@@ -13,15 +13,15 @@ from types import TracebackType
 
 from rollouts import config
 from rollouts.contracts import commit as contract
-from rollouts.errors import CatalogDamaged, RolloutsError
-from rollouts.models import Snapshot, Turn, Workspace
+from rollouts.errors import DamagedCatalogError, RolloutsError
+from rollouts.models import Selection, Snapshot, Turn, Workspace
 from rollouts.paths import Home, is_inside, relative_to
 from rollouts.record import Record
 from rollouts.storage import rebuild, workspace
 from rollouts.storage.capture import Limits, capture
 from rollouts.storage.catalog import Catalog
 from rollouts.storage.git_store import GitStore
-from rollouts.storage.lock import WAIT_SECONDS, Busy, Lock
+from rollouts.storage.lock import WAIT_SECONDS, BusyError, Lock
 from rollouts.storage.workspace import Place
 
 _UNTRACKED_LIMIT = 100 << 20
@@ -69,7 +69,10 @@ class Archive:
 
     def reading(self, record: Workspace, *, shared: bool = True) -> Lock:
         """Held (shared) while objects are read, so that none is dropped meanwhile (which takes it alone)."""
-        return Lock(f"{self.home.workspace(record.id)}/reading.lock", f"workspace {record.root_path}", shared=shared)
+        path = f"{self.home.workspace(record.id)}/reading.lock"
+        if not os.access(os.path.dirname(path), os.W_OK):
+            path = os.devnull  # nobody can drop anything from a store that cannot be written
+        return Lock(path, f"workspace {record.root_path}", shared=shared)
 
     # Which workspace
 
@@ -108,8 +111,49 @@ class Archive:
         found = self._registered_between(asked, root)
         record = found and self.catalog.workspace_at(os.fsdecode(found))
         if not record:
-            raise RolloutsError(f"workspace is not initialized: {os.fsdecode(asked)}; `rollouts list` shows those that are")
+            raise RolloutsError(
+                f"workspace is not initialized: {os.fsdecode(asked)}; `rollouts list` shows those that are"
+            )
         return record
+
+    # Which snapshot
+
+    def find(self, selection: Selection) -> tuple[Workspace, Snapshot]:
+        """The one snapshot that a selection names: by the beginning of its id, or by session and message.
+
+        The message `latest` is the session's newest, unless a message has that id.
+
+        Raises:
+            RolloutsError: there is none, or more than one.
+        """
+        snapshot = self._by_id(selection.snapshot_id) if selection.snapshot_id else self._by_turn(selection)
+        record = self.catalog.workspace(snapshot.workspace_id)
+        if record is None:
+            raise DamagedCatalogError(
+                f"the catalog lacks workspace {snapshot.workspace_id}; run `rollouts doctor --repair`"
+            )
+        return record, snapshot
+
+    def _by_id(self, prefix: str) -> Snapshot:
+        found = self.catalog.snapshots_by_id(prefix)
+        if len(found) == 1:
+            return found[0]
+        if found:
+            raise RolloutsError(f"more than one snapshot id begins with {prefix!r}; give more of it")
+        raise RolloutsError(f"no snapshot id begins with {prefix!r}; `rollouts list --session S` shows them")
+
+    def _by_turn(self, selection: Selection) -> Snapshot:
+        session_id, message_id = selection.session_id or "", selection.message_id or ""
+        record = self.registered(selection.path)
+        found = self.catalog.snapshot(record.id, session_id, message_id)
+        if not found and message_id == "latest":
+            found = self.catalog.latest(record.id, session_id)
+        if not found:
+            raise RolloutsError(
+                f"no snapshot found for session {session_id!r} and message {message_id!r};"
+                " `rollouts list --session S` shows those that are there"
+            )
+        return found
 
     # Capture
 
@@ -142,7 +186,11 @@ class Archive:
         record = self.catalog.workspace_at(root) or self._moved_here(place)
         owner = self.catalog.workspace_of_session(turn.session_id)
         if owner and (record is None or owner.id != record.id):
-            gone = "" if os.path.lexists(owner.root_path) else f"; if it moved here: rollouts workspace move {owner.root_path} {root}"
+            gone = (
+                ""
+                if os.path.lexists(owner.root_path)
+                else f"; if it moved here: rollouts workspace move {owner.root_path} {root}"
+            )
             raise RolloutsError(
                 f"session {turn.session_id!r} is already associated with workspace {owner.root_path}"
                 f" and cannot be snapshotted under {root}{gone}"
@@ -156,8 +204,8 @@ class Archive:
     def _moved_here(self, place: Place) -> Workspace | None:
         """The workspace whose directory is this one under a new name, where that is certain.
 
-        Its old root is gone, device and inode are the same (an inode alone may be used again), and most files still have
-        the inode and change time that the kept index recorded, which only a rename leaves as they were.
+        Its old root is gone, device and inode are the same (an inode alone may be used again), and most files still
+        have the inode and change time that the kept index recorded, which only a rename leaves as they were.
         """
         here = workspace.identity(place)
         for record in self.catalog.workspaces():
@@ -170,6 +218,22 @@ class Archive:
                 self.notes.append(f"workspace {record.root_path} has moved to {os.fsdecode(place.root)}")
                 return self.catalog.workspace(record.id)
         return None
+
+    def move(self, old: str, new: str) -> Workspace:
+        """Gives a workspace its directory's new place.
+
+        Raises:
+            UsageError: the new place is no directory.
+            RolloutsError: there is no such workspace, or the new place has one of its own.
+        """
+        place = self.locate(new, force=True)
+        root = os.fsdecode(place.root)
+        record = self.registered(old)
+        if self.catalog.workspace_at(root):
+            raise RolloutsError(f"{root} is a workspace already; `rollouts delete {root}` makes room for another")
+        with self.catalog:
+            self.catalog.move_workspace(record.id, root, workspace.identity(place))
+        return record._replace(root_path=root)
 
     def _limits(self, root: bytes) -> Limits:
         home = os.fsencode(self.home.path)
@@ -185,7 +249,17 @@ class Archive:
         vcs = workspace.vcs(place)
         captured = capture(place, store, self._limits(place.root), self.kept(record.id))
         draft = Snapshot(
-            *(snapshot_id, record.id, turn.session_id, turn.message_id, "", vcs, turn.metadata, captured_at, turn.agent),
+            *(
+                snapshot_id,
+                record.id,
+                turn.session_id,
+                turn.message_id,
+                "",
+                vcs,
+                turn.metadata,
+                captured_at,
+                turn.agent,
+            ),
             *(captured.tree, captured.files, captured.bytes_new, contract.skipped_json(captured.facts)),
         )
         commit = store.commit(captured.tree, contract.message(draft, record, captured.facts), int(time.time()))
@@ -212,8 +286,8 @@ class Archive:
         self.finish_deletions(record)
         commit = store.ref(note.decode()) if note.isalnum() else None
         if commit and not self.catalog.snapshots_by_id(note.decode()):
-            row = rebuild.snapshot_of(store.commit_message(commit), store.tree_of(commit), commit, record.id)
-            if row and not self.catalog.snapshot(record.id, row.session_id, row.message_id):
+            row = rebuild.row_of(store, record.id, note.decode(), commit)
+            if not self.catalog.snapshot(record.id, row.session_id, row.message_id):
                 with self.catalog:
                     self.catalog.add_snapshot(row)
         lock.write(b"")
@@ -246,28 +320,28 @@ class Archive:
 
     def delete_workspace(self, record: Workspace) -> int:
         """Deletes a workspace with all its snapshots. Returns how many those were."""
+        import shutil  # noqa: PLC0415 - 9 ms, and hooks never delete
+
         with self.locked(record):
             snapshots = self.catalog.snapshots(record.id)
             with self.catalog:
                 self.catalog.delete_snapshots(snapshots)
                 self.catalog.delete_workspace(record.id)
             with self.reading(record, shared=False):
-                remove_folder(self.home.workspace(record.id))
+                doomed = doom(self.home.workspace(record.id))
+            shutil.rmtree(doomed)
             with self.catalog:
                 self.catalog.forget_deletions(record.id)
         return len(snapshots)
 
 
-def remove_folder(folder: str) -> None:
-    """Removes a workspace's folder; under another name first, so that half of it is never taken for a store."""
-    import shutil  # noqa: PLC0415 - 9 ms, and hooks never delete
-
-    doomed = f"{folder}.deleted"
-    if os.path.exists(folder):
-        shutil.rmtree(doomed, ignore_errors=True)
-        os.rename(folder, doomed)
-    if os.path.exists(doomed):
-        shutil.rmtree(doomed)
+def doom(folder: str) -> str:
+    """Gives a workspace's folder a name that no catalog is ever made from. Returns its path, to be removed."""
+    if folder.endswith(".deleted"):
+        return folder
+    doomed = f"{folder}.{os.urandom(4).hex()}.deleted"
+    os.rename(folder, doomed)
+    return doomed
 
 
 def _now() -> str:
@@ -312,11 +386,11 @@ def _prepare(home: Home, notes: list[str]) -> None:
         catalog = Catalog(home.catalog)
         try:
             if not catalog.is_current and catalog.is_blank() and next(iter(rebuild.stores(home)), None):
-                raise CatalogDamaged(f"the catalog {home.catalog} is empty")
+                raise DamagedCatalogError(f"the catalog {home.catalog} is empty")
             catalog.migrate()
         finally:
             catalog.close()
-    except CatalogDamaged as error:
+    except DamagedCatalogError as error:
         notes.append(rebuilt(home, str(error).partition(";")[0]))
 
 
@@ -326,7 +400,7 @@ def _open_catalog(home: Home) -> Catalog | None:
         return None
     try:
         catalog = Catalog(home.catalog)
-    except CatalogDamaged:
+    except DamagedCatalogError:
         return None
     if catalog.is_current:
         return catalog
@@ -354,6 +428,33 @@ def opened(home: Home) -> Archive:
         try:
             with Lock(home.lock, f"the home {home.path}", wait=0.05):
                 _prepare(home, notes)
-        except Busy:
+        except BusyError:
             if time.monotonic() > deadline:
                 raise
+
+
+def _read_catalog(home: Home) -> Catalog | None:
+    """The catalog of a home that may be read-only, when it is ready for use."""
+    try:
+        return _open_catalog(home)
+    except RolloutsError:
+        log = f"{home.catalog}-wal"
+        if os.access(home.path, os.W_OK) or (os.path.exists(log) and os.path.getsize(log)):
+            raise
+        return Catalog(home.catalog, immutable=True)
+
+
+def opened_for_reading(home: Home) -> Archive:
+    """Opens a home without writing to it, if it is as this program leaves it; one that is not there is empty.
+
+    Raises:
+        RolloutsError: it cannot be read, or needs work first that cannot be done.
+    """
+    catalog = _read_catalog(home)
+    if catalog:
+        return Archive(home, catalog, None, [])
+    if os.path.exists(home.catalog) or _lacks_catalog(home):
+        return opened(home)
+    nothing = Catalog(":memory:")
+    nothing.migrate()
+    return Archive(home, nothing, None, [])

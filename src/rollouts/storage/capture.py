@@ -1,8 +1,8 @@
 """From a workspace's files to a tree in its store, with the facts that a tree cannot hold.
 
 The user's git (or a walk, in a plain directory) says what belongs; the store's own index, kept from capture to capture,
-says what changed; both run at once. When neither has news of a path, that is all. Otherwise the listed and the indexed paths
-are compared as sets, and the index is brought in line.
+says what changed; both run at once. When neither has news of a path, that is all. Otherwise the listed and the indexed
+paths are compared as sets, and the index is brought in line.
 """
 
 from __future__ import annotations
@@ -163,7 +163,9 @@ def _first_look(place: Place, limits: Limits) -> _Seen:
             return _Seen(running.output(), None)
     except CommandError as error:
         shown = place.root.decode(errors="replace")
-        raise RolloutsError(f"git cannot list the files of {shown}: {error}; `git -C {shown} status` says more") from error
+        raise RolloutsError(
+            f"git cannot list the files of {shown}: {error}; `git -C {shown} status` says more"
+        ) from error
 
 
 def _look(store: GitStore, index: Index, limits: Limits) -> tuple[_Seen, Refreshed]:
@@ -189,7 +191,11 @@ def _facts(place: Place, units: _Units) -> Facts:
         if verdict[0] not in {STORABLE, ABSENT, DIRECTORY}
     } | odd.skipped
     top = units.seen[b""].walked
-    nested = top.nested if top else {prefix.rstrip(b"/") for prefix, seen in units.seen.items() if prefix and not seen.walked}
+    nested = (
+        top.nested
+        if top
+        else {prefix.rstrip(b"/") for prefix, seen in units.seen.items() if prefix and not seen.walked}
+    )
     modes: Modes | None = walk.modes(top) if top else None
     return Facts(
         tuple((path, *verdict) for path, verdict in sorted(skipped.items())),
@@ -214,7 +220,7 @@ def capture(place: Place, store: GitStore, limits: Limits, kept_path: str) -> Ca
     """
     old = kept.load(kept_path)
     settings = (tuple(limits), place.git_dir is None)
-    if old and (old.settings != settings or old.index != kept.signature(store.index)):
+    if old and (old.settings != settings or old.stamp != kept.signature(store.index)):
         old = None  # another process, or a killed one, had the index since
     index = Index(store, place, Examiner(place.root, limits.untracked))
     top, refreshed = _look(store, index, limits)
@@ -242,6 +248,10 @@ def _settled(units: _Units, index: Index) -> _Units:
     """The same units, their unstored paths as they are after the index was brought in line."""
     known = index.known()
     for prefix, unit in units.new.items():
-        left = {path: (untracked, index.refused.get(path, verdict)) for path, (untracked, verdict) in unit.unstored.items() if path not in known}
+        left = {
+            path: (untracked, index.refused.get(path, verdict))
+            for path, (untracked, verdict) in unit.unstored.items()
+            if path not in known
+        }
         units.new[prefix] = unit._replace(unstored=left)
     return units

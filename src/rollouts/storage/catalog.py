@@ -7,7 +7,7 @@ import sqlite3
 from collections.abc import Iterable, Sequence
 from types import TracebackType
 
-from rollouts.errors import CatalogDamaged, RolloutsError
+from rollouts.errors import DamagedCatalogError, RolloutsError
 from rollouts.models import Session, Snapshot, Workspace
 from rollouts.storage import migrations
 
@@ -17,7 +17,6 @@ _SNAPSHOT = (
     "id, workspace_id, session_id, message_id, store_commit_sha, vcs, metadata, captured_at,"
     " agent, tree, files, bytes_new, skipped"
 )
-_OLDEST_FIRST = "ORDER BY captured_at, rowid"
 
 Value = str | bytes | int | None
 
@@ -29,6 +28,12 @@ def _path_in(path: str) -> str | bytes:
     except UnicodeEncodeError:
         return os.fsencode(path)
     return path
+
+
+def _uri_path(path: str) -> str:
+    from urllib.parse import quote  # noqa: PLC0415 - 9 ms, and only for a home that cannot be written
+
+    return quote(os.fsencode(path))
 
 
 def _workspace(row: Sequence[Value]) -> Workspace:
@@ -51,27 +56,31 @@ def _words(error: sqlite3.Error, path: str) -> RolloutsError:
     if "locked" in text or "busy" in text:
         return RolloutsError(f"the catalog {path} is busy: another program holds it; try again")
     if "readonly" in text or "unable to open" in text:
-        return RolloutsError(f"the catalog {path} cannot be opened for writing ({text}); check its owner and permissions")
+        return RolloutsError(
+            f"the catalog {path} cannot be opened for writing ({text}); check its owner and permissions"
+        )
     if "full" in text or "disk I/O" in text:
         return RolloutsError(f"the catalog {path} cannot be written ({text}); free some space and try again")
-    return CatalogDamaged(f"the catalog {path} is damaged ({text}); run `rollouts doctor --repair`")
+    return DamagedCatalogError(f"the catalog {path} is damaged ({text}); run `rollouts doctor --repair`")
 
 
 class Catalog:
     """An open catalog.
 
     Args:
-        path: the database file; made when it is not there.
+        path: the database file; made when it is not there. `:memory:` is one that is nowhere.
+        immutable: nobody writes it, nor can: it is read without its locks and its log.
 
     Raises:
-        CatalogDamaged: it is not a database, or malformed.
+        DamagedCatalogError: it is not a database, or malformed.
         RolloutsError: it cannot be opened, or a newer program wrote it.
     """
 
-    def __init__(self, path: str) -> None:
+    def __init__(self, path: str, *, immutable: bool = False) -> None:
         self.path = path
         try:
-            self._connection = sqlite3.connect(path, timeout=_WAIT_SECONDS, isolation_level=None)
+            where = f"file:{_uri_path(path)}?immutable=1" if immutable else path
+            self._connection = sqlite3.connect(where, timeout=_WAIT_SECONDS, isolation_level=None, uri=immutable)
             self._connection.execute("PRAGMA foreign_keys = ON")
             self._connection.execute("PRAGMA synchronous = NORMAL")
             self.is_current = migrations.is_current(self._connection, path)
@@ -100,7 +109,7 @@ class Catalog:
             raise _words(error, self.path) from error
 
     def __enter__(self) -> Catalog:
-        """Begins a transaction that ends with the `with` block. It is a writing one from its first moment (waits work)."""
+        """Begins a transaction that ends with the `with` block: a writing one at once, for only then waits work."""
         self._rows("BEGIN IMMEDIATE")
         return self
 
@@ -126,15 +135,15 @@ class Catalog:
         return _workspace(rows[0]) if rows else None
 
     def workspace_of_session(self, session_id: str) -> Workspace | None:
-        sql = f"SELECT {_WORKSPACE} FROM workspaces WHERE id = (SELECT workspace_id FROM snapshots WHERE session_id = ? LIMIT 1)"
-        rows = self._rows(sql, session_id)
+        owner = "SELECT workspace_id FROM snapshots WHERE session_id = ? LIMIT 1"
+        rows = self._rows(f"SELECT {_WORKSPACE} FROM workspaces WHERE id = ({owner})", session_id)
         return _workspace(rows[0]) if rows else None
 
     def add_workspace(self, workspace: Workspace, store_path: str) -> Workspace:
         """Registers a workspace; when its root is already there, that one stays. Returns the one that stands."""
         self._rows(
-            "INSERT INTO workspaces (id, root_path, store_path, remote_url, created_at, identity) VALUES (?, ?, ?, ?, ?, ?)"
-            " ON CONFLICT (root_path) DO NOTHING",
+            "INSERT INTO workspaces (id, root_path, store_path, remote_url, created_at, identity)"
+            " VALUES (?, ?, ?, ?, ?, ?) ON CONFLICT (root_path) DO NOTHING",
             *(workspace.id, _path_in(workspace.root_path), store_path, workspace.remote_url),
             *(workspace.created_at, workspace.identity),
         )
@@ -178,12 +187,14 @@ class Catalog:
 
     def snapshots(self, workspace_id: str | None = None, session_id: str | None = None) -> list[Snapshot]:
         """The snapshots of a workspace, a session, or all, oldest first."""
-        sql = f"SELECT {_SNAPSHOT} FROM snapshots WHERE (?1 IS NULL OR workspace_id = ?1) AND (?2 IS NULL OR session_id = ?2)"
-        return [_snapshot(row) for row in self._rows(f"{sql} {_OLDEST_FIRST}", workspace_id, session_id)]
+        which = "(?1 IS NULL OR workspace_id = ?1) AND (?2 IS NULL OR session_id = ?2)"
+        sql = f"SELECT {_SNAPSHOT} FROM snapshots WHERE {which} ORDER BY captured_at, rowid"
+        return [_snapshot(row) for row in self._rows(sql, workspace_id, session_id)]
 
     def latest(self, workspace_id: str, session_id: str) -> Snapshot | None:
-        sql = f"SELECT {_SNAPSHOT} FROM snapshots WHERE workspace_id = ? AND session_id = ? ORDER BY captured_at DESC, rowid DESC"
-        rows = self._rows(f"{sql} LIMIT 1", workspace_id, session_id)
+        newest = "ORDER BY captured_at DESC, rowid DESC LIMIT 1"
+        sql = f"SELECT {_SNAPSHOT} FROM snapshots WHERE workspace_id = ? AND session_id = ? {newest}"
+        rows = self._rows(sql, workspace_id, session_id)
         return _snapshot(rows[0]) if rows else None
 
     def sessions(self) -> list[Session]:
@@ -214,10 +225,13 @@ class Catalog:
         """Takes over what no store holds from an older copy of the catalog: archive URLs and remote defaults."""
         self._rows("ATTACH ? AS other", other)
         try:
-            self._rows("INSERT OR IGNORE INTO remote_defaults SELECT id, owner, repo_prefix, visibility FROM other.remote_defaults")
             self._rows(
-                "UPDATE OR IGNORE workspaces SET remote_url = (SELECT remote_url FROM other.workspaces WHERE id = workspaces.id)"
-                " WHERE remote_url IS NULL"
+                "INSERT OR IGNORE INTO remote_defaults"
+                " SELECT id, owner, repo_prefix, visibility FROM other.remote_defaults"
+            )
+            self._rows(
+                "UPDATE OR IGNORE workspaces SET remote_url = (SELECT remote_url FROM other.workspaces AS o"
+                " WHERE o.id = main.workspaces.id) WHERE remote_url IS NULL"
             )
         finally:
             self._rows("DETACH other")

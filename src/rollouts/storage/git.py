@@ -6,6 +6,7 @@ Each git process gets an environment without any inherited `GIT_*`: inside a hoo
 from __future__ import annotations
 
 import os
+from collections.abc import Mapping
 
 from rollouts.process import Running, run, start
 
@@ -26,6 +27,7 @@ _SEAL = (
     *("-c", "index.version=4"),
     *("-c", "gc.auto=0"),
 )
+_NOTHING: Mapping[str, str] = {}
 _USER = ("--no-pager", "-c", "core.fsmonitor=false", "-c", "core.hooksPath=/dev/null")
 _STREAMED = ("-c", "core.bigFileThreshold=1", "-c", "core.compression=1")  # all new blobs of one command into one pack
 
@@ -57,9 +59,9 @@ def _sealed_command(args: tuple[str, ...], work_tree: bytes | None, streamed: bo
     return ("git", *where, *_SEAL, *(_STREAMED if streamed else ()), *args)
 
 
-def start_sealed(store: str, *args: str, work_tree: bytes | None = None, stdin: bytes | None = None) -> Running:
+def start_sealed(store: str, *args: str, work_tree: bytes | None = None, index: str | None = None) -> Running:
     """Starts a git command on a store, with nothing of the user's configuration."""
-    return start(_sealed_command(args, work_tree, streamed=False), _sealed_environment(store, work_tree, None), stdin)
+    return start(_sealed_command(args, work_tree, streamed=False), _sealed_environment(store, work_tree, index))
 
 
 def sealed(
@@ -69,7 +71,7 @@ def sealed(
     index: str | None = None,
     stdin: bytes | None = None,
     streamed: bool = False,
-    **settings: str,
+    settings: Mapping[str, str] = _NOTHING,
 ) -> bytes:
     """Runs a git command on a store, with nothing of the user's configuration.
 

@@ -8,12 +8,16 @@ from __future__ import annotations
 import datetime
 import os
 
-from rollouts.errors import CommandError, StoreDamaged
+from rollouts.errors import CommandError, DamagedStoreError, RolloutsError
 from rollouts.process import Running
 from rollouts.record import Record
 from rollouts.storage import git
 
-_IDENTITY = {f"GIT_{role}_{key}": value for role in ("AUTHOR", "COMMITTER") for key, value in (("NAME", "rollouts"), ("EMAIL", "rollouts@local"))}
+_IDENTITY = {
+    f"GIT_{role}_{key}": value
+    for role in ("AUTHOR", "COMMITTER")
+    for key, value in (("NAME", "rollouts"), ("EMAIL", "rollouts@local"))
+}
 _REFS = "refs/snapshots/"
 
 
@@ -75,10 +79,12 @@ class GitStore:
     def forget(self, root: bytes, paths: list[bytes]) -> None:
         """Takes paths out of the index."""
         if paths:
-            git.sealed(self.path, "update-index", "--force-remove", "-z", "--stdin", work_tree=root, stdin=_joined(paths))
+            git.sealed(
+                self.path, "update-index", "--force-remove", "-z", "--stdin", work_tree=root, stdin=_joined(paths)
+            )
 
     def add(self, root: bytes, paths: list[bytes], *, streamed: bool) -> None:
-        """Puts paths into the index, their content into the store: in one pack when `streamed`, else a loose object each.
+        """Puts paths into the index, their content into the store (in one pack when `streamed`).
 
         Raises:
             CommandError: one of them cannot be added; the index is as before.
@@ -101,7 +107,7 @@ class GitStore:
             self.path,
             *("pack-objects", "-q", "--delta-base-offset", "--window=0", f"{self.path}/objects/pack/pack"),
             stdin=b"".join(oid + b"\n" for oid in oids),
-            GIT_ALTERNATE_OBJECT_DIRECTORIES=os.fsdecode(b'"' + quoted + b'"'),
+            settings={"GIT_ALTERNATE_OBJECT_DIRECTORIES": os.fsdecode(b'"' + quoted + b'"')},
         )
 
     def drop_index(self) -> None:
@@ -110,21 +116,19 @@ class GitStore:
             if os.path.exists(path):
                 os.unlink(path)
 
-    def sweep(self) -> int:
-        """Removes what a killed git left behind. Returns the number of files removed."""
-        removed = 0
+    def leftovers(self) -> list[str]:
+        """The temporary files of a git that was killed; while nobody holds the lock they are of no use."""
         objects = f"{self.path}/objects"
         folders = [f"{objects}/{name}" for name in os.listdir(objects)] if os.path.isdir(objects) else []
-        for folder in filter(os.path.isdir, folders):
-            for name in os.listdir(folder):
-                if name.startswith(("tmp_", ".tmp-")):
-                    os.unlink(f"{folder}/{name}")
-                    removed += 1
-        for name in ("index.lock", "packed-refs.lock", "packed-refs.new", "config.lock"):
-            if os.path.exists(f"{self.path}/{name}"):
-                os.unlink(f"{self.path}/{name}")
-                removed += 1
-        return removed
+        found = [f"{folder}/{name}" for folder in filter(os.path.isdir, folders) for name in os.listdir(folder)]
+        found = [path for path in found if path.rpartition("/")[2].startswith(("tmp_", ".tmp-"))]
+        locks = (f"{self.path}/{name}" for name in ("index.lock", "packed-refs.lock", "packed-refs.new", "config.lock"))
+        return found + [path for path in locks if os.path.exists(path)]
+
+    def sweep(self) -> None:
+        """Removes what a killed git left behind."""
+        for path in self.leftovers():
+            os.unlink(path)
 
     # Trees and commits
 
@@ -135,13 +139,17 @@ class GitStore:
     def commit(self, tree: str, message: bytes, timestamp: int) -> str:
         """Writes a parentless commit. `timestamp` is in seconds since 1970."""
         dates = {f"GIT_{role}_DATE": f"{timestamp} +0000" for role in ("AUTHOR", "COMMITTER")}
-        return git.sealed(self.path, "commit-tree", tree, "-F", "-", stdin=message, **_IDENTITY, **dates).decode().strip()
+        return (
+            git.sealed(self.path, "commit-tree", tree, "-F", "-", stdin=message, settings=_IDENTITY | dates)
+            .decode()
+            .strip()
+        )
 
     def commit_message(self, commit: str) -> bytes:
         """The message of a commit.
 
         Raises:
-            StoreDamaged: the store has no such commit.
+            DamagedStoreError: the store has no such commit.
         """
         return self._read("commit", commit).partition(b"\n\n")[2]
 
@@ -149,7 +157,7 @@ class GitStore:
         """The tree of a commit.
 
         Raises:
-            StoreDamaged: the store has no such commit.
+            DamagedStoreError: the store has no such commit.
         """
         return self._read("commit", commit)[5:].partition(b"\n")[0].decode()
 
@@ -157,7 +165,7 @@ class GitStore:
         """When a commit was made, UTC in ISO 8601.
 
         Raises:
-            StoreDamaged: the store has no such commit.
+            DamagedStoreError: the store has no such commit.
         """
         author = self._read("commit", commit).partition(b"\nauthor ")[2].partition(b"\n")[0]
         return datetime.datetime.fromtimestamp(int(author.split()[-2]), datetime.UTC).isoformat(timespec="microseconds")
@@ -166,39 +174,84 @@ class GitStore:
         """The content of a blob.
 
         Raises:
-            StoreDamaged: the store has no such blob.
+            DamagedStoreError: the store has no such blob.
         """
         return self._read("blob", oid)
 
     def _read(self, kind: str, oid: str) -> bytes:
         if not self.exists():
-            raise StoreDamaged(f"the store {self.path} is missing; `rollouts doctor` says what was lost with it")
+            raise DamagedStoreError(f"the store {self.path} is missing; `rollouts doctor` says what was lost with it")
         try:
             return git.sealed(self.path, "cat-file", kind, oid)
         except CommandError as error:
-            raise StoreDamaged(f"the store {self.path} has lost {kind} {oid}; run `rollouts doctor --repair`") from error
+            raise DamagedStoreError(
+                f"the store {self.path} has lost {kind} {oid}; run `rollouts doctor --repair`"
+            ) from error
 
     def entries(self, tree: str) -> list[Entry]:
         """The files of a tree or commit, in git's order.
 
         Raises:
-            StoreDamaged: part of it is not there.
+            DamagedStoreError: part of it is not there.
         """
         try:
             listing = git.sealed(self.path, "ls-tree", "-r", "-z", "--full-tree", tree)
         except CommandError as error:
-            raise StoreDamaged(f"the store {self.path} has lost part of {tree}; run `rollouts doctor --repair`") from error
+            raise DamagedStoreError(
+                f"the store {self.path} has lost part of {tree}; run `rollouts doctor --repair`"
+            ) from error
         heads = (line.partition(b"\t") for line in listing.split(b"\0") if line)
         return [Entry(head[:6], head[12:], path) for head, _, path in heads]
 
+    # Files from a tree; `index` is always a file of the caller's, made anew
+
+    def check_out(self, commit: str, tree: bytes, index: str) -> None:
+        """Writes all files of a commit below the empty directory `tree`, one worker a processor."""
+        options = ("-c", f"checkout.workers={os.cpu_count() or 1}", "-c", "checkout.thresholdForParallelism=100")
+        git.sealed(self.path, *options, "read-tree", "-u", "--reset", commit, work_tree=tree, index=index)
+
+    def check_out_files(self, entries: list[Entry], tree: bytes, index: str) -> None:
+        """Writes some files below the empty directory `tree`."""
+        self._index_of(entries, index)
+        git.sealed(self.path, "checkout-index", "-a", work_tree=tree, index=index)
+
+    def _index_of(self, entries: list[Entry], index: str) -> None:
+        lines = b"".join(b"%b %b\t%b\0" % entry for entry in entries)
+        git.sealed(self.path, "update-index", "-z", "--index-info", index=index, stdin=lines)
+
+    def matching(self, paths: list[bytes], globs: list[str], index: str) -> set[bytes]:
+        """The paths that git's globs name.
+
+        Raises:
+            RolloutsError: one of them names none.
+        """
+        self._index_of([Entry(b"100644", b"e69de29bb2d1d6434b8b29ae775ad8c2e48c5391", path) for path in paths], index)
+        found: set[bytes] = set()
+        for glob in globs:
+            listed = git.sealed(self.path, "ls-files", "-z", "--", f":(top,glob){glob.rstrip('/')}", index=index)
+            if not listed:
+                raise RolloutsError(f"no path of the snapshot matches {glob!r}; `rollouts show --files` lists them")
+            found.update(listed.split(b"\0"))
+        return found
+
+    def differing(self, entries: list[Entry], tree: bytes, index: str) -> list[bytes]:
+        """The entries whose files below `tree` have other content or another type; every byte is read."""
+        self._index_of(entries, index)
+        # exits 1 when anything differs; the list comes after it
+        refresh = git.start_sealed(self.path, "update-index", "-q", "--refresh", work_tree=tree, index=index)
+        with refresh as running:
+            running.finish()
+        differing = git.sealed(self.path, "diff-files", "--name-only", "-z", work_tree=tree, index=index).split(b"\0")
+        return [path for path in differing if path]
+
     def diff_stat(self, old: str, new: str) -> bytes:
-        """git's own summary of what changed between two trees, renames found."""
+        """Git's own summary of what changed between two trees, renames found."""
         return git.sealed(self.path, "diff-tree", "-M", "--stat=79", "--summary", old, new)
 
     # Refs
 
     def write_ref(self, snapshot_id: str, commit: str) -> None:
-        """Points the snapshot's ref at its commit. The store is ours and its refs are files, so no process is needed."""
+        """Points the snapshot's ref at its commit (the store is ours, its refs are files: no process)."""
         folder = f"{self.path}/{_REFS}"
         os.makedirs(folder, exist_ok=True)
         lock = f"{folder}{snapshot_id}.lock"
@@ -244,6 +297,29 @@ class GitStore:
         except CommandError as error:
             said = error.stderr
         return [line for line in said.decode(errors="replace").splitlines() if line and not line.startswith("notice:")]
+
+    def existing(self, commits: list[str]) -> set[str]:
+        """Those of some commits that are in the store."""
+        asked = "".join(f"{commit}\n" for commit in commits).encode()
+        answers = git.sealed(self.path, "cat-file", "--batch-check", stdin=asked).decode().splitlines()
+        return {answer.partition(" ")[0] for answer in answers if answer.split(" ")[1] == "commit"}
+
+    def drop_damaged(self, oids: set[str]) -> None:
+        """Takes loose objects that do not match their names out of the way, so that they can be written again."""
+        for oid in oids:
+            path = f"{self.path}/objects/{oid[:2]}/{oid[2:]}"
+            if os.path.exists(path):
+                try:
+                    git.sealed(self.path, "cat-file", "blob", oid)
+                except CommandError:
+                    os.unlink(path)
+
+    def put_file(self, path: bytes) -> None:
+        """Stores the content of a file, or the target of a link, as a blob."""
+        if os.path.islink(path):
+            git.sealed(self.path, "hash-object", "-w", "--stdin", stdin=os.readlink(path))
+        else:
+            git.sealed(self.path, "hash-object", "-w", "--no-filters", "--", os.fsdecode(path))
 
     def bytes(self) -> int:
         """Bytes that the store takes on disk."""

@@ -73,7 +73,9 @@ class Index:
             if code == 0 and not err:
                 return Refreshed(steady=False, changed=_printed_paths(out))
         root = os.fsdecode(self.place.root)
-        raise RolloutsError(f"files of {root} keep changing while they are captured; try again when they rest ({failure})")
+        raise RolloutsError(
+            f"files of {root} keep changing while they are captured; try again when they rest ({failure})"
+        )
 
     def _mend(self) -> bool:
         """Takes out of the index what can no longer be read. False when the index itself is no good and was dropped."""

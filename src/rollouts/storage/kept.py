@@ -27,7 +27,7 @@ class Unit(Record):
 class Kept(Record):
     settings: tuple[object, ...]
     """Whatever else the result depends on."""
-    index: tuple[int, int, int]
+    stamp: tuple[int, int, int]
     """Inode, mtime (ns) and size of the index that belongs to this."""
     tree: str
     files: int
@@ -54,14 +54,14 @@ def load(path: str) -> Kept | None:
     start = len(_VERSION) + 4
     if not data.startswith(_VERSION) or data[len(_VERSION) : start] != _checksum(data[start:]):
         return None
-    settings, index, tree, files, units = marshal.loads(data[start:])  # noqa: S302 - our own file, checked above
-    return Kept(settings, index, tree, files, {prefix: Unit(*unit) for prefix, unit in units.items()})
+    settings, stamp, tree, files, units = marshal.loads(data[start:])  # noqa: S302 - our own file, checked above
+    return Kept(settings, stamp, tree, files, {prefix: Unit(*unit) for prefix, unit in units.items()})
 
 
 def save(path: str, kept: Kept) -> None:
     """Replaces the kept state in one step."""
-    plain = (kept.settings, kept.index, kept.tree, kept.files, {key: tuple(unit) for key, unit in kept.units.items()})
-    data = marshal.dumps(plain)
+    plain = (kept.settings, kept.stamp, kept.tree, kept.files, {key: tuple(unit) for key, unit in kept.units.items()})
+    data = marshal.dumps(plain)  # type: ignore[arg-type] # settings are numbers, bytes and None
     with open(path + ".new", "wb") as file:
         file.write(_VERSION + _checksum(data) + data)
     os.rename(path + ".new", path)

@@ -87,7 +87,7 @@ def _empty_below(root: bytes, directory: bytes, home: bytes | None) -> list[byte
     return found or [directory]
 
 
-def survey(root: bytes, dirs: set[bytes], nested: set[bytes], home: bytes | None) -> Odd:
+def survey(root: bytes, dirs: frozenset[bytes], nested: set[bytes], home: bytes | None) -> Odd:
     """Looks at the directories that listed files lie in, for what a listing does not show."""
     odd = Odd([], {}, {})
     for directory in dirs:
@@ -152,7 +152,7 @@ class Examiner:
         except (FileNotFoundError, NotADirectoryError):
             return None
 
-    def verdict(self, path: bytes, *, untracked: bool, open_it: bool = False) -> Verdict:
+    def verdict(self, path: bytes, *, untracked: bool, open_it: bool = False) -> Verdict:  # noqa: PLR0911 - one a kind of file
         """Whether a listed path can be stored.
 
         Args:

@@ -16,7 +16,7 @@ from rollouts.errors import RolloutsError
 WAIT_SECONDS = 60.0
 
 
-class Busy(RolloutsError):
+class BusyError(RolloutsError):
     """Another process held a lock for too long."""
 
 
@@ -56,13 +56,13 @@ class Lock:
         """Waits for the lock and takes it.
 
         Raises:
-            Busy: it could not be had in time.
+            BusyError: it could not be had in time.
         """
         deadline = time.monotonic() + self._wait
         pause = 0.001
         while not self._try():
             if time.monotonic() > deadline:
-                raise Busy(f"{self.what} is busy: another rollouts process works on it; try again")
+                raise BusyError(f"{self.what} is busy: another rollouts process works on it; try again")
             time.sleep(pause)
             pause = min(pause * 1.5, 0.05)
 

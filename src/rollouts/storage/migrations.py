@@ -16,9 +16,10 @@ def _as_agent_rollouts_0_1(connection: sqlite3.Connection) -> None:
         " store_path TEXT NOT NULL, remote_url TEXT UNIQUE, created_at TEXT NOT NULL)"
     )
     connection.execute(
-        "CREATE TABLE IF NOT EXISTS snapshots (id TEXT PRIMARY KEY, workspace_id TEXT NOT NULL, session_id TEXT NOT NULL,"
-        " message_id TEXT NOT NULL, store_commit_sha TEXT NOT NULL, vcs TEXT NOT NULL, metadata TEXT NOT NULL,"
-        " captured_at TEXT NOT NULL, UNIQUE (workspace_id, session_id, message_id),"
+        "CREATE TABLE IF NOT EXISTS snapshots (id TEXT PRIMARY KEY, workspace_id TEXT NOT NULL,"
+        " session_id TEXT NOT NULL, message_id TEXT NOT NULL, store_commit_sha TEXT NOT NULL,"
+        " vcs TEXT NOT NULL, metadata TEXT NOT NULL, captured_at TEXT NOT NULL,"
+        " UNIQUE (workspace_id, session_id, message_id),"
         " FOREIGN KEY (workspace_id) REFERENCES workspaces(id))"
     )
     connection.execute("CREATE INDEX IF NOT EXISTS snapshots_session_id_idx ON snapshots (session_id)")
@@ -59,7 +60,8 @@ def is_current(connection: sqlite3.Connection, path: str) -> bool:
     version = _version(connection)
     if version > VERSION:
         raise RolloutsError(
-            f"{path} was written by a newer Rollouts (schema {version}, this one knows {VERSION}); upgrade agent-rollouts"
+            f"{path} was written by a newer Rollouts (schema {version}, this one knows {VERSION});"
+            " upgrade agent-rollouts"
         )
     return version == VERSION
 

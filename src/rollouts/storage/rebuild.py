@@ -57,9 +57,19 @@ def snapshot_of(message: bytes, tree: str, commit: str, workspace_id: str) -> Sn
         return None
     agent = parsed.get("agent")
     return Snapshot(
-        *(_text(parsed.get("snapshot_id")), workspace_id, _text(parsed.get("session_id")), _text(parsed.get("message_id"))),
+        *(
+            _text(parsed.get("snapshot_id")),
+            workspace_id,
+            _text(parsed.get("session_id")),
+            _text(parsed.get("message_id")),
+        ),
         *(commit, dump(parsed.get("vcs")), contract.metadata_text(message), _text(parsed.get("captured_at"))),
-        *(agent if isinstance(agent, str) else None, tree, _number(parsed.get("files")), _number(parsed.get("bytes_new"))),
+        *(
+            agent if isinstance(agent, str) else None,
+            tree,
+            _number(parsed.get("files")),
+            _number(parsed.get("bytes_new")),
+        ),
         dump(parsed.get("skipped")),
     )
 
@@ -68,7 +78,23 @@ def _snapshot_by_subject(message: bytes, snapshot_id: str, commit: str, workspac
     """The row of a commit by agent-rollouts 0.1, which has a subject only."""
     subject = message.decode(errors="replace").partition("\n")[0].removeprefix("snapshot ")
     session_id, _, message_id = subject.partition(" message ")
-    return Snapshot(snapshot_id, workspace_id, session_id, message_id or snapshot_id, commit, '{"vcs":null}', "{}", when)
+    return Snapshot(
+        snapshot_id, workspace_id, session_id, message_id or snapshot_id, commit, '{"vcs":null}', "{}", when
+    )
+
+
+def row_of(store: GitStore, workspace_id: str, snapshot_id: str, commit: str) -> Snapshot:
+    """The row that belongs to a ref, from its commit alone.
+
+    Raises:
+        RolloutsError: the store lacks the commit, or it is no snapshot's.
+    """
+    message = store.commit_message(commit)
+    try:
+        row = snapshot_of(message, store.tree_of(commit), commit, workspace_id)
+    except ValueError as error:
+        raise RolloutsError(f"commit {commit} of {store.path} is not a snapshot's: {error}") from error
+    return row or _snapshot_by_subject(message, snapshot_id, commit, workspace_id, store.commit_time(commit))
 
 
 class _Known:
@@ -93,7 +119,9 @@ def stores(home: Home) -> Iterator[tuple[str, GitStore]]:
             yield name, store
 
 
-def _rows_of(store: GitStore, workspace_id: str, known: _Known, unreadable: list[str]) -> tuple[Workspace, list[Snapshot]]:
+def _rows_of(
+    store: GitStore, workspace_id: str, known: _Known, unreadable: list[str]
+) -> tuple[Workspace, list[Snapshot]]:
     workspace = known.workspaces.get(workspace_id)
     found = []
     newest = ""
@@ -107,7 +135,9 @@ def _rows_of(store: GitStore, workspace_id: str, known: _Known, unreadable: list
                 workspace, newest = here, here.created_at
         except (RolloutsError, ValueError) as error:
             unreadable.append(f"snapshot {snapshot_id} of store {store.path}: {error}")
-    unknown = Workspace(workspace_id, f"(unknown) {workspace_id}", None, min((row.captured_at for row in found), default=""), None)
+    unknown = Workspace(
+        workspace_id, f"(unknown) {workspace_id}", None, min((row.captured_at for row in found), default=""), None
+    )
     return workspace or unknown, sorted(found, key=lambda row: row.captured_at)
 
 
@@ -127,7 +157,9 @@ def fill(catalog: Catalog, home: Home, older: list[str]) -> Rebuilt:
         with catalog:
             standing = catalog.add_workspace(workspace, store.path)
             if standing.id != workspace_id:  # two stores of one root: the second keeps its snapshots under its own name
-                catalog.add_workspace(workspace._replace(root_path=f"{workspace.root_path} ({workspace_id})"), store.path)
+                catalog.add_workspace(
+                    workspace._replace(root_path=f"{workspace.root_path} ({workspace_id})"), store.path
+                )
         workspaces += 1
         for row in rows:
             try:

@@ -1,4 +1,4 @@
-"""What belongs to a plain directory: every file, whatever ignore rules lie in it, and the permission bits of all of it."""
+"""What belongs to a plain directory: every file whatever ignore rules lie in it, with permission bits."""
 
 from __future__ import annotations
 
@@ -96,6 +96,8 @@ def modes(found: Walk) -> Modes:
     file = _usual((mode for mode in plain.values() if not mode & 0o100), 0o644)
     executable = _usual((mode for mode in plain.values() if mode & 0o100), 0o755)
     directory = _usual(found.dirs.values(), 0o755)
-    other = {path: mode & 0o7777 for path, mode in plain.items() if mode & 0o7777 != (executable if mode & 0o100 else file)}
+    other = {
+        path: mode & 0o7777 for path, mode in plain.items() if mode & 0o7777 != (executable if mode & 0o100 else file)
+    }
     other |= {path or b".": mode & 0o7777 for path, mode in found.dirs.items() if mode & 0o7777 != directory}
     return Modes(file, executable, directory, other)

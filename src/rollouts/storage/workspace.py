@@ -39,7 +39,9 @@ def _read(path: bytes) -> bytes | None:
 
 
 def _is_git_dir(path: bytes) -> bool:
-    return os.path.lexists(path + b"/HEAD") and (os.path.isdir(path + b"/objects") or os.path.isfile(path + b"/commondir"))
+    return os.path.lexists(path + b"/HEAD") and (
+        os.path.isdir(path + b"/objects") or os.path.isfile(path + b"/commondir")
+    )
 
 
 def _resolved(dot_git: bytes) -> bytes | None:

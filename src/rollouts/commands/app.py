@@ -1,0 +1,68 @@
+"""The Typer app: the commands, their order in the help, and what a wrong command line says."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from rollouts import __version__
+from rollouts.commands import demo, history, snapshot, upkeep
+from rollouts.errors import RolloutsError
+
+_HELP = {"help_option_names": ["-h", "--help"]}
+
+app = typer.Typer(
+    name="rollouts",
+    help="Keep every turn of your coding agents: the byte-exact codebase, restorable at any turn.",
+    context_settings=_HELP,
+    rich_markup_mode=None,
+    pretty_exceptions_enable=False,
+)
+workspace_app = typer.Typer(help="Workspaces that the catalog knows.", context_settings=_HELP, rich_markup_mode=None)
+
+app.command("snapshot")(snapshot.snapshot)
+app.command("restore")(snapshot.restore)
+app.command("list")(history.list_)
+app.command("show")(history.show)
+app.command("delete")(snapshot.delete)
+app.command("doctor")(upkeep.doctor)
+app.command("demo")(demo.demo)
+workspace_app.command("move")(upkeep.move)
+app.add_typer(workspace_app, name="workspace")
+
+
+def _print_version(asked: bool) -> None:
+    if asked:
+        typer.echo(__version__)
+        raise typer.Exit
+
+
+@app.callback(invoke_without_command=True)
+def _main(
+    context: typer.Context,
+    _version: Annotated[
+        bool, typer.Option("--version", callback=_print_version, is_eager=True, help="Print the version.")
+    ] = False,
+) -> None:
+    if context.invoked_subcommand is None:
+        typer.echo(context.get_help())
+
+
+def run(words: list[str]) -> int:
+    """Runs a command line. Returns the exit code.
+
+    Raises:
+        RolloutsError: a command failed, or the command line is wrong (exit code 2).
+    """
+    try:
+        code = app(words, prog_name="rollouts", standalone_mode=False)
+    except typer.TyperException as error:
+        wrong = RolloutsError(
+            f"{error.format_message()} See `rollouts {' '.join(words[:1])} --help`.".replace("  ", " ")
+        )
+        wrong.exit_code = error.exit_code
+        raise wrong from error
+    except typer.Abort:
+        raise KeyboardInterrupt from None
+    return code if isinstance(code, int) else 0

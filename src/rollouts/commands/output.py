@@ -1,0 +1,92 @@
+"""How results look: tables, JSON documents, notes and questions. User text is made harmless here and only here."""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+from collections.abc import Iterable, Sequence
+
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from rollouts.commands.capture import shown
+from rollouts.contracts.commit import named
+from rollouts.errors import UsageError
+
+_WHOLE = 100_000
+"""Columns of piped output: it is never wrapped."""
+
+
+def _console() -> Console:
+    terminal = sys.stdout.isatty()
+    return Console(file=sys.stdout, width=None if terminal else _WHOLE, highlight=False, markup=False, emoji=False)
+
+
+def table(headings: Sequence[str], rows: Iterable[Sequence[str]], *, right: Sequence[int] = ()) -> None:
+    """Prints rows under headings; on a terminal cells are folded to its width, else nothing is.
+
+    Args:
+        headings: one for each column.
+        rows: the cells, as plain text.
+        right: numbers of the columns that are aligned to the right.
+    """
+    grid = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0))
+    for number, heading in enumerate(headings):
+        grid.add_column(heading, justify="right" if number in right else "left", overflow="fold")
+    for row in rows:
+        grid.add_row(*(Text(shown(cell)) for cell in row))
+    _console().print(grid)
+
+
+def line(text: str) -> None:
+    """Prints one line of data."""
+    sys.stdout.write(text + "\n")
+
+
+def document(fields: dict[str, object]) -> None:
+    """Prints the one JSON document of a command that was asked for JSON."""
+    sys.stdout.write(json.dumps({"schema_version": 1} | fields, ensure_ascii=False, indent=2) + "\n")
+
+
+def say(text: str) -> None:
+    """Says something on stderr: progress, a warning."""
+    sys.stderr.write(text + "\n")
+
+
+def warn(notes: Iterable[str]) -> None:
+    for note in notes:
+        say(f"Warning: {note}")
+
+
+def confirm(question: str, *, yes: bool) -> bool:
+    """Asks on stderr and reads the answer from stdin, unless `yes` was given.
+
+    Raises:
+        UsageError: stdin ended without an answer.
+    """
+    if yes:
+        return True
+    sys.stderr.write(f"{question} This cannot be undone. [y/N]: ")
+    sys.stderr.flush()
+    answer = sys.stdin.readline() if sys.stdin else ""
+    if not answer:
+        sys.stderr.write("\n")
+        raise UsageError("no answer on stdin; pass --yes to go on without being asked")
+    return answer.strip().lower() in {"y", "yes"}
+
+
+def size(count: int | None) -> str:
+    """Bytes in the unit that suits them."""
+    amount = float(count or 0)
+    for unit in ("B", "KB", "MB", "GB"):
+        if amount < 1000:
+            return f"{amount:.0f} {unit}" if unit == "B" or amount >= 100 else f"{amount:.1f} {unit}"
+        amount /= 1000
+    return f"{amount:.1f} TB"
+
+
+def path_fields(path: str, key: str = "path") -> dict[str, str]:
+    """A path as JSON fields: `key`, or `key_b64` when it is not UTF-8."""
+    return named(os.fsencode(path), key)

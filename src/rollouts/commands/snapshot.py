@@ -1,0 +1,117 @@
+"""snapshot, restore, delete."""
+
+from __future__ import annotations
+
+import os
+from typing import Annotated
+
+import typer
+
+from rollouts import deletion, paths
+from rollouts import restore as restoring
+from rollouts.commands import capture, output
+from rollouts.commands.options import AsJson, Message, Session, SnapshotId, Workspace, Yes, one_snapshot, several
+from rollouts.models import Selection
+from rollouts.storage import archive
+
+
+def snapshot(
+    session: Annotated[str, typer.Option("--session", metavar="ID", help="The conversation, by the agent's own id.")],
+    message: Annotated[str, typer.Option("--message", metavar="ID", help="The turn in the conversation.")],
+    metadata: Annotated[
+        str, typer.Option("--metadata", metavar="JSON", help="A JSON object: inline, - for stdin, or @FILE.")
+    ],
+    workspace: Workspace = ".",
+    agent: Annotated[str | None, typer.Option("--agent", metavar="NAME", help="Which agent takes the turn.")] = None,
+    as_json: AsJson = False,
+    quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Print nothing when all is well.")] = False,
+    force: Annotated[
+        bool, typer.Option("--force", help="Also capture your home directory or what is above it.")
+    ] = False,
+) -> None:
+    """Store the workspace, byte for byte, at this turn.
+
+    The same session and message again prints the snapshot that is there.
+
+    Example: rollouts snapshot . --session S --message M --metadata '{}'
+    """
+    request = capture.Request(session, message, metadata, workspace, agent, as_json, quiet, force)
+    raise typer.Exit(capture.snapshot(request))
+
+
+def restore(
+    destination: Annotated[str, typer.Option("--dest", metavar="DIR", help="A directory that is not there yet.")],
+    workspace: Workspace = ".",
+    session: Session = None,
+    message: Message = None,
+    snapshot: SnapshotId = None,
+    globs: Annotated[
+        list[str] | None, typer.Option("--path", metavar="GLOB", help="Only these paths (repeatable).")
+    ] = None,
+    verify: Annotated[bool, typer.Option("--verify", help="Read back and hash what was written.")] = False,
+    as_json: AsJson = False,
+) -> None:
+    """Write a stored turn to a new directory.
+
+    Example: rollouts restore --session S --message latest --dest /tmp/turn
+    """
+    selection = one_snapshot(workspace, session, message, snapshot)
+    with archive.opened_for_reading(paths.home()) as home:
+        record, row = home.find(selection)
+        done = restoring.restore(home, record, row, destination, globs=globs or [], verify=verify)
+    output.warn(home.notes)
+    if as_json:
+        turn = {"snapshot_id": row.id, "session_id": row.session_id, "message_id": row.message_id}
+        where = output.path_fields(done.destination, "destination")
+        output.document(turn | {"store_commit_sha": row.store_commit_sha} | where | {"files": done.files})
+        return
+    for text in [*capture.lines("Restored snapshot", row), f"destination: {done.destination}", f"files: {done.files}"]:
+        output.line(text)
+
+
+def _question(selection: Selection, doomed: deletion.Doomed) -> str:
+    if selection.everything:
+        return f"Delete all Rollouts data in {paths.home().path}: {len(doomed.snapshots)} snapshots of all workspaces?"
+    assert doomed.workspace is not None  # noqa: S101 - for the type checker: only --all has none
+    root = doomed.workspace.root_path
+    if selection.session_id is None and selection.snapshot_id is None:
+        return f"Delete workspace data for {root}: {len(doomed.snapshots)} snapshots?"
+    if len(doomed.snapshots) == 1:
+        turn = doomed.snapshots[0]
+        return f"Delete the snapshot of session {turn.session_id!r}, message {turn.message_id!r} of {root}?"
+    return f"Delete {len(doomed.snapshots)} snapshots of session {selection.session_id!r} of {root}?"
+
+
+def delete(
+    workspace: Workspace = ".",
+    session: Session = None,
+    message: Message = None,
+    snapshot: SnapshotId = None,
+    everything: Annotated[bool, typer.Option("--all", help="All Rollouts data of this home.")] = False,
+    yes: Yes = False,
+    as_json: AsJson = False,
+) -> None:
+    """Delete a turn, a session, a workspace's data or all.
+
+    Example: rollouts delete --session S --yes
+    """
+    selection = several(workspace, session, message, snapshot, everything=everything)
+    home = paths.home()
+    doomed = deletion.plan(home, selection)
+    if not output.confirm(_question(selection, doomed), yes=yes):
+        output.line("Cancelled.")
+        raise typer.Exit(1)
+    count = deletion.carry_out(home, selection)
+    if as_json:
+        where = os.path.abspath(workspace) if not everything else home.path
+        output.document({"deleted_snapshots": count, "all": everything, **output.path_fields(where)})
+    elif everything:
+        output.line(f"Deleted all Rollouts data {home.path}")
+    elif session is None and snapshot is None:
+        output.line(f"Deleted workspace data {os.path.abspath(workspace)}")
+        output.line(f"snapshots deleted: {count}")
+    else:
+        output.line(f"Deleted snapshots {count}")
+        for name, value in (("session", session), ("message", message), ("snapshot", snapshot)):
+            if value is not None:
+                output.line(f"{name}: {capture.shown(value)}")

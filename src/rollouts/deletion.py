@@ -1,0 +1,98 @@
+"""What is deleted, and how: a plan first, which only reads, then the deed."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import re
+import shutil
+
+from rollouts.errors import RolloutsError
+from rollouts.models import Selection, Snapshot, Workspace
+from rollouts.paths import Home
+from rollouts.record import Record
+from rollouts.storage.archive import Archive, doom, opened, opened_for_reading
+from rollouts.storage.catalog import Catalog
+from rollouts.storage.lock import Lock
+
+_OURS = re.compile(r"rollouts\.sqlite(-wal|-shm|-journal|\.v\d+-backup|\.new.*|\.damaged-.*|\.v\d+-backup\..*\.new)?$")
+_STORE = re.compile(r"[0-9a-f]{32}(\.[0-9a-f]{8}\.deleted)?$")
+_BUG_LOG = re.compile(r"bug-.*\.log$")
+
+
+def _names(folder: str) -> list[str]:
+    return os.listdir(folder) if os.path.isdir(folder) else []
+
+
+class Doomed(Record):
+    """What a selection means right now."""
+
+    workspace: Workspace | None
+    snapshots: list[Snapshot]
+
+
+def _select(archive: Archive, selection: Selection) -> Doomed:
+    if selection.everything:
+        return Doomed(None, archive.catalog.snapshots())
+    if selection.snapshot_id is not None or selection.message_id is not None:
+        workspace, snapshot = archive.find(selection)
+        return Doomed(workspace, [snapshot])
+    workspace = archive.registered(selection.path)
+    snapshots = archive.catalog.snapshots(workspace.id, selection.session_id)
+    if selection.session_id is not None and not snapshots:
+        raise RolloutsError(
+            f"no snapshots found for session {selection.session_id!r}; `rollouts list` shows the sessions"
+        )
+    return Doomed(workspace, snapshots)
+
+
+def plan(home: Home, selection: Selection) -> Doomed:
+    """What a deletion would delete.
+
+    Raises:
+        RolloutsError: there is nothing of the kind.
+    """
+    if not os.path.isdir(home.path):
+        raise RolloutsError(f"no rollouts data found in {home.path}; there is nothing to delete")
+    with opened_for_reading(home) as archive:
+        return _select(archive, selection)
+
+
+def carry_out(home: Home, selection: Selection) -> int:
+    """Deletes what the selection means. Returns the number of snapshots that went.
+
+    Raises:
+        RolloutsError: there is nothing of the kind any more, or part of it could not be removed.
+    """
+    if selection.everything:
+        return _delete_home(home)
+    with opened(home) as archive:
+        doomed = _select(archive, selection)
+        assert doomed.workspace is not None  # noqa: S101 - for the type checker: only everything has none
+        if selection.session_id is None and selection.snapshot_id is None:
+            return archive.delete_workspace(doomed.workspace)
+        archive.delete(doomed.workspace, doomed.snapshots)
+        return len(doomed.snapshots)
+
+
+def _delete_home(home: Home) -> int:
+    """Removes what Rollouts made in its home, and the home when nothing else is in it."""
+    count = 0
+    with Lock(home.lock, f"the home {home.path}"):
+        with contextlib.suppress(RolloutsError), contextlib.closing(Catalog(home.catalog)) as catalog:
+            count = len(catalog.snapshots())
+        folders = [f"{home.workspaces}/{name}" for name in _names(home.workspaces) if _STORE.match(name)]
+        doomed = [
+            doom(folder) for folder in folders
+        ]  # under another name first: no catalog is ever made from half of it
+        for name in filter(_OURS.match, os.listdir(home.path)):
+            os.unlink(f"{home.path}/{name}")
+        for folder in doomed:
+            shutil.rmtree(folder)
+        for name in filter(_BUG_LOG.match, _names(home.logs)):
+            os.unlink(f"{home.logs}/{name}")
+        os.unlink(home.lock)
+    for folder in (home.workspaces, home.logs, home.path):
+        if os.path.isdir(folder) and not os.listdir(folder):
+            os.rmdir(folder)
+    return count

@@ -1,0 +1,236 @@
+"""Whether a home holds together: catalog against stores, objects, permissions, leftovers; and mending it."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import platform
+import re
+import shutil
+import sqlite3
+import stat
+from collections.abc import Iterator
+
+from rollouts import __version__
+from rollouts.errors import CommandError, DamagedCatalogError, RolloutsError
+from rollouts.models import Snapshot, Workspace
+from rollouts.paths import Home
+from rollouts.record import Record
+from rollouts.storage import archive as archives
+from rollouts.storage import git, rebuild
+from rollouts.storage.archive import Archive
+from rollouts.storage.catalog import Catalog
+from rollouts.storage.lock import Lock
+
+_OLDEST_GIT = (2, 32)
+_OBJECT = re.compile(r"\b[0-9a-f]{40}\b")
+
+
+class Finding(Record):
+    """Something that is not as it should be."""
+
+    problem: str
+    advice: str
+    snapshots: list[str]
+    """The ids of the snapshots that cannot be restored because of it."""
+    mended: bool
+
+
+class Report(Record):
+    home: str
+    versions: dict[str, str]
+    findings: list[Finding]
+
+    @property
+    def is_well(self) -> bool:
+        return all(finding.mended for finding in self.findings)
+
+
+def _mended(problem: str, *, repair: bool, snapshots: list[str] | None = None) -> Finding:
+    return Finding(problem, "`rollouts doctor --repair` mends it", snapshots or [], repair)
+
+
+def _versions() -> tuple[dict[str, str], list[Finding]]:
+    version = git.version()
+    shown = ".".join(map(str, version))
+    versions = {
+        "rollouts": __version__,
+        "python": platform.python_version(),
+        "git": shown,
+        "sqlite": sqlite3.sqlite_version,
+    }
+    if version >= _OLDEST_GIT:
+        return versions, []
+    problem = f"git {shown} is older than {'.'.join(map(str, _OLDEST_GIT))}, the oldest that is known to work"
+    return versions, [Finding(problem, "install a newer git", [], mended=False)]
+
+
+def _modes(home: Home, *, repair: bool) -> Iterator[Finding]:
+    """The home is its owner's alone; what lies in it is behind its door."""
+    wanted = {home.path: 0o700, home.catalog: 0o600, home.workspaces: 0o700}
+    for path, mode in wanted.items():
+        now = stat.S_IMODE(os.stat(path).st_mode) if os.path.exists(path) else 0
+        if now & 0o077:
+            if repair:
+                os.chmod(path, mode)
+            yield _mended(f"{path} can be read by others (mode {now:04o}, should be {mode:04o})", repair=repair)
+
+
+def _catalog(home: Home, *, repair: bool) -> Iterator[Finding]:
+    """Whether the catalog can be read to its last page; repair makes it anew from the stores."""
+    if not os.path.exists(home.catalog):
+        reason = f"the catalog {home.catalog} is missing" if next(rebuild.stores(home), None) else None
+    else:
+        try:
+            with contextlib.closing(Catalog(home.catalog)) as catalog:
+                reason = None if catalog.is_sound() else f"the catalog {home.catalog} is damaged"
+        except DamagedCatalogError as error:
+            reason = str(error).partition(";")[0]
+    if reason is None:
+        return
+    if repair:
+        with Lock(home.lock, f"the home {home.path}"):
+            reason = archives.rebuilt(home, reason)
+    yield _mended(reason, repair=repair)
+
+
+def _leftovers(home: Home, *, repair: bool) -> Iterator[Finding]:
+    """What killed deletions and killed first captures left behind."""
+    names = os.listdir(home.workspaces) if os.path.isdir(home.workspaces) else []
+    doomed = [f"{home.workspaces}/{name}" for name in names if name.endswith(".deleted")]
+    for name in names:
+        folder = f"{home.workspaces}/{name}"
+        inside = os.listdir(folder) if os.path.isdir(folder) and folder not in doomed else []
+        doomed += [f"{folder}/{entry}" for entry in inside if re.fullmatch(r"store\.git\.[0-9a-f]{8}\.new", entry)]
+    for folder in doomed:
+        if repair:
+            shutil.rmtree(folder)
+        yield _mended(f"{folder} was left by a killed process", repair=repair)
+
+
+class _Ward:
+    """One workspace under examination; its lock is held while rows and refs are compared."""
+
+    def __init__(self, archive: Archive, record: Workspace, *, repair: bool) -> None:
+        self.archive = archive
+        self.record = record
+        self.repair = repair
+        self.store = archive.store(record.id)
+
+    def examine(self) -> Iterator[Finding]:
+        if not self.store.exists():
+            yield from self._lost_store()
+            return
+        with self.archive.locked(self.record) as lock:
+            if lock.read():
+                if self.repair:
+                    self.archive.recover(self.record, lock)
+                yield _mended(f"a capture or deletion of {self.record.root_path} was killed", repair=self.repair)
+            elif swept := self.store.leftovers():
+                if self.repair:
+                    self.store.sweep()
+                yield _mended(
+                    f"{len(swept)} temporary files in {self.store.path} were left by a killed git", repair=self.repair
+                )
+            yield from self._rows_and_refs()
+        with self.archive.reading(self.record):
+            yield from self._objects()
+
+    def _lost_store(self) -> Iterator[Finding]:
+        rows = self.archive.catalog.snapshots(self.record.id)
+        if rows:
+            yield self._drop(rows, f"the store of {self.record.root_path} is missing")
+
+    def _drop(self, rows: list[Snapshot], problem: str) -> Finding:
+        """Rows that can never be restored are a lie; repair takes them out."""
+        if self.repair:
+            with self.archive.catalog as catalog:
+                catalog.delete_snapshots(rows)
+            self.archive.finish_deletions(self.record)
+        problem += f"; {len(rows)} snapshots are lost with it" + (", their rows are removed" if self.repair else "")
+        return Finding(problem, "`rollouts doctor --repair` removes their rows", [row.id for row in rows], self.repair)
+
+    def _rows_and_refs(self) -> Iterator[Finding]:
+        rows = {row.id: row for row in self.archive.catalog.snapshots(self.record.id)}
+        refs = self.store.refs()
+        there = self.store.existing([row.store_commit_sha for row in rows.values()])
+        gone = [row for row in rows.values() if row.store_commit_sha not in there]
+        if gone:
+            yield self._drop(gone, f"{self.store.path} lacks commits that the catalog lists")
+        for row in rows.values():
+            if row.store_commit_sha in there and refs.get(row.id) != row.store_commit_sha:
+                if self.repair:
+                    self.store.write_ref(row.id, row.store_commit_sha)
+                yield _mended(f"snapshot {row.id} has a row and no ref", repair=self.repair)
+        for snapshot_id in sorted(refs.keys() - rows.keys()):
+            if self.repair:
+                self._adopt(snapshot_id, refs[snapshot_id])
+            yield _mended(f"snapshot {snapshot_id} has a ref in {self.store.path} and no row", repair=self.repair)
+
+    def _adopt(self, snapshot_id: str, commit: str) -> None:
+        """Gives a ref its row back; a turn that is there already keeps its own, and the ref goes."""
+        row = rebuild.row_of(self.store, self.record.id, snapshot_id, commit)
+        if self.archive.catalog.snapshot(self.record.id, row.session_id, row.message_id):
+            self.store.delete_refs([snapshot_id])
+            return
+        with self.archive.catalog as catalog:
+            catalog.add_snapshot(row)
+
+    def _objects(self) -> Iterator[Finding]:
+        faults = self.store.faults()
+        if not faults:
+            return
+        bad = {oid for line in faults for oid in _OBJECT.findall(line)}
+        if self.repair:
+            self._heal(bad)
+            faults = self.store.faults()
+            if not faults:
+                yield _mended(
+                    f"objects of {self.store.path} were damaged; their content was still on disk", repair=True
+                )
+                return
+        hit = [row.id for row in self.archive.catalog.snapshots(self.record.id) if self._is_hit(row, bad)]
+        advice = (
+            f"these snapshots cannot be restored whole; a backup of {self.store.path}/objects would bring them back"
+        )
+        yield Finding(f"{self.store.path} has damaged objects: {faults[0]}", advice, hit, mended=False)
+
+    def _is_hit(self, row: Snapshot, bad: set[str]) -> bool:
+        try:
+            return any(entry.oid.decode() in bad for entry in self.store.entries(row.store_commit_sha))
+        except RolloutsError:
+            return True
+
+    def _heal(self, bad: set[str]) -> None:
+        """Stores damaged files again, as far as the workspace still has them; the next capture reads every file."""
+        with self.archive.locked(self.record):
+            self.store.drop_damaged(bad)
+            self.store.drop_index()
+            root = os.fsencode(self.record.root_path)
+            for row in self.archive.catalog.snapshots(self.record.id):
+                with contextlib.suppress(RolloutsError, OSError):
+                    for entry in self.store.entries(row.store_commit_sha):
+                        if entry.oid.decode() in bad:
+                            self.store.put_file(root + b"/" + entry.path)
+
+
+def examine(home: Home, *, repair: bool) -> Report:
+    """Looks at everything, and mends what can be mended when `repair` is set.
+
+    Raises:
+        RolloutsError: the home cannot be opened at all.
+    """
+    versions, findings = _versions()
+    if os.path.isdir(home.path):
+        findings += _modes(home, repair=repair)
+        findings += _catalog(home, repair=repair)
+        findings += _leftovers(home, repair=repair)
+    if os.path.exists(home.catalog) and all(finding.mended or "catalog" not in finding.problem for finding in findings):
+        with archives.opened(home) as archive:
+            for record in archive.catalog.workspaces():
+                try:
+                    findings += _Ward(archive, record, repair=repair).examine()
+                except CommandError as error:
+                    advice = f"`git --git-dir={home.store(record.id)} fsck` says more"
+                    findings.append(Finding(f"the store of {record.root_path}: {error}", advice, [], mended=False))
+    return Report(home.path, versions, findings)

@@ -1,0 +1,257 @@
+"""A stored turn back on disk: whole or not at all, and never outside its destination.
+
+Nothing in a store is trusted here: an archive may come from anywhere. The tree is checked before a file is written.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import shutil
+import tempfile
+from collections.abc import Iterable, Iterator
+
+from rollouts.contracts import commit as contract
+from rollouts.contracts.commit import Modes
+from rollouts.errors import CommandError, RolloutsError
+from rollouts.models import Snapshot, Workspace
+from rollouts.paths import USER_UMASK
+from rollouts.record import Record
+from rollouts.storage.archive import Archive
+from rollouts.storage.git_store import Entry, GitStore
+from rollouts.storage.lock import Lock
+
+_MARK = ".rollouts-restore-"
+_FILE, _EXECUTABLE, _LINK = b"100644", b"100755", b"120000"
+_PERMISSIONS = 0o777  # setuid, setgid and sticky are recorded, never given
+
+
+class Content(Record):
+    """What a snapshot puts on disk."""
+
+    entries: list[Entry]
+    empty_dirs: list[bytes]
+    modes: Modes | None
+
+
+class Restored(Record):
+    """The outcome of a restore."""
+
+    snapshot: Snapshot
+    destination: str
+    files: int
+
+
+def _prefixes(path: bytes) -> Iterator[bytes]:
+    at = path.find(b"/")
+    while at >= 0:
+        yield path[:at]
+        at = path.find(b"/", at + 1)
+
+
+def _check_path(path: bytes) -> None:
+    parts = path.split(b"/")
+    if not all(parts) or b".." in parts or b"." in parts or b"\0" in path or b".git" in map(bytes.lower, parts):
+        raise RolloutsError(f"refused: the snapshot holds the path {os.fsdecode(path)!r}, which no restore may write")
+
+
+def _checked(entries: list[Entry], empty_dirs: Iterable[bytes], modes: Modes | None) -> Content:
+    """The content, when each path stays below the destination and no file or link stands where a directory must.
+
+    Raises:
+        RolloutsError: it does not.
+    """
+    dirs: set[bytes] = set()
+    files: set[bytes] = set()
+    for mode, _, path in entries:
+        if mode not in {_FILE, _EXECUTABLE, _LINK}:
+            raise RolloutsError(f"refused: {os.fsdecode(path)!r} has mode {mode.decode()}, which no snapshot has")
+        files.add(path)
+        dirs.add(path.rpartition(b"/")[0])
+    for directory in list(dirs):
+        dirs.update(_prefixes(directory))
+    for path in empty_dirs:
+        dirs.update(_prefixes(path))
+        dirs.add(path)
+    dirs.discard(b"")
+    for path in files | dirs:
+        _check_path(path)
+    if len(files) != len(entries) or files & dirs:
+        raise RolloutsError("refused: the snapshot names one path twice, as a file and as a directory perhaps")
+    return Content(entries, sorted(empty_dirs), modes)
+
+
+def content(store: GitStore, snapshot: Snapshot) -> Content:
+    """What a snapshot holds, checked.
+
+    Raises:
+        DamagedStoreError: part of it is not in the store.
+        RolloutsError: it holds what must not be written.
+    """
+    try:
+        parsed = contract.body(store.commit_message(snapshot.store_commit_sha))
+        empty_dirs, modes = contract.restorable(parsed) if parsed else ((), None)
+    except ValueError as error:
+        raise RolloutsError(f"snapshot {snapshot.id} has a commit that cannot be read ({error})") from error
+    return _checked(store.entries(snapshot.store_commit_sha), empty_dirs, modes)
+
+
+def _fill(store: GitStore, commit: str, chosen: Content, whole: Content, tree: str, index: str) -> None:
+    """Writes the chosen files and directories below `tree`, under the user's umask."""
+    previous = os.umask(USER_UMASK)
+    try:
+        os.mkdir(tree)
+        if len(chosen.entries) == len(whole.entries):
+            store.check_out(commit, os.fsencode(tree), index)
+        else:
+            store.check_out_files(chosen.entries, os.fsencode(tree), index)
+        for path in chosen.empty_dirs:
+            os.makedirs(os.fsencode(tree) + b"/" + path, exist_ok=True)
+    finally:
+        os.umask(previous)
+
+
+def _set_modes(tree: bytes, chosen: Content) -> None:
+    """Gives files, then directories from the deepest up, the permission bits that they had; the root comes last."""
+    modes = chosen.modes
+    if modes is None:
+        return
+    for mode, _, path in chosen.entries:
+        if mode != _LINK:
+            usual = modes.executable if mode == _EXECUTABLE else modes.file
+            os.chmod(tree + b"/" + path, modes.other.get(path, usual) & _PERMISSIONS)
+    dirs = {parent for _, _, path in chosen.entries for parent in _prefixes(path)}
+    dirs |= {parent for path in chosen.empty_dirs for parent in _prefixes(path)} | set(chosen.empty_dirs)
+    for path in sorted(dirs, reverse=True):
+        os.chmod(tree + b"/" + path, modes.other.get(path, modes.dir) & _PERMISSIONS)
+
+
+def _sweep(parent: str) -> None:
+    """Removes what killed restores left beside a destination: marked directories that nobody holds a lock in."""
+    for name in os.listdir(parent):
+        left = f"{parent}/{name}"
+        if name.startswith(_MARK) and os.path.isdir(left) and not os.path.islink(left):
+            with contextlib.suppress(RolloutsError, OSError), Lock(f"{left}/lock", left, wait=0):
+                _remove(left)
+
+
+def _remove(folder: str) -> None:
+    """Removes a tree, also one whose directories may not be written."""
+    for where, dirs, _ in os.walk(folder):
+        for name in dirs:
+            if not os.path.islink(f"{where}/{name}"):
+                os.chmod(f"{where}/{name}", 0o700)
+    shutil.rmtree(folder)
+
+
+def _marked(parent: str) -> tuple[str, Lock]:
+    """A fresh marked directory and its lock, held."""
+    while True:
+        folder = tempfile.mkdtemp(prefix=_MARK, dir=parent)
+        lock = Lock(f"{folder}/lock", folder)
+        try:
+            lock.acquire()
+        except FileNotFoundError:
+            continue  # another restore swept it before it was locked
+        return folder, lock
+
+
+@contextlib.contextmanager
+def _scratch(parent: str) -> Iterator[str]:
+    """A marked directory beside the destination, gone afterwards whatever happens short of SIGKILL."""
+    folder, lock = _marked(parent)
+    try:
+        yield folder
+    finally:
+        _remove(folder)
+        lock.release()
+
+
+def _chosen(store: GitStore, whole: Content, globs: list[str], index: str) -> Content:
+    """The part of a content that git's globs name."""
+    names = store.matching([*(entry.path for entry in whole.entries), *whole.empty_dirs], globs, index)
+    return Content(
+        [entry for entry in whole.entries if entry.path in names],
+        [path for path in whole.empty_dirs if path in names],
+        whole.modes,
+    )
+
+
+def _verify(store: GitStore, chosen: Content, tree: str, index: str) -> None:
+    """Hashes what was written and compares it with the snapshot.
+
+    Raises:
+        RolloutsError: something differs.
+    """
+    wrong = store.differing(chosen.entries, os.fsencode(tree), index)
+    if wrong:
+        raise RolloutsError(
+            f"what was written differs from the snapshot in {len(wrong)} files, {os.fsdecode(wrong[0])!r} first"
+        )
+
+
+def restore(
+    archive: Archive,
+    workspace: Workspace,
+    snapshot: Snapshot,
+    destination: str,
+    *,
+    globs: list[str],
+    verify: bool,
+) -> Restored:
+    """Writes a snapshot's files to a directory that does not exist yet.
+
+    Args:
+        archive: the home.
+        workspace: whose snapshot it is.
+        snapshot: what to restore.
+        destination: the directory to make; its parents are made as well.
+        globs: git's globs; when there are any, only the paths that match one.
+        verify: hash what was written.
+
+    Raises:
+        RolloutsError: the destination exists, nothing matches, or the store lacks something. Nothing is left behind.
+    """
+    destination = os.path.abspath(destination)
+    if os.path.lexists(destination):
+        raise RolloutsError(f"destination already exists: {destination}; name a directory that is not there yet")
+    parent = os.path.dirname(destination)
+    store = archive.store(workspace.id)
+    with archive.reading(workspace):
+        whole = content(store, snapshot)
+        _make_parent(parent)
+        _sweep(parent)
+        with _scratch(parent) as scratch:
+            chosen = _chosen(store, whole, globs, f"{scratch}/names") if globs else whole
+            tree = f"{scratch}/tree"
+            try:
+                _fill(store, snapshot.store_commit_sha, chosen, whole, tree, f"{scratch}/index")
+            except CommandError as error:
+                raise _why(error, snapshot, destination) from error
+            if verify:
+                _verify(store, chosen, tree, f"{scratch}/verify")
+            _set_modes(os.fsencode(tree), chosen)
+            if os.path.lexists(destination):
+                raise RolloutsError(f"destination already exists: {destination}; another program made it meanwhile")
+            os.rename(tree, destination)
+            if whole.modes:
+                os.chmod(destination, whole.modes.other.get(b".", whole.modes.dir) & _PERMISSIONS)
+    return Restored(snapshot, destination, len(chosen.entries))
+
+
+def _make_parent(parent: str) -> None:
+    previous = os.umask(USER_UMASK)
+    try:
+        os.makedirs(parent, exist_ok=True)
+    finally:
+        os.umask(previous)
+
+
+def _why(error: CommandError, snapshot: Snapshot, destination: str) -> RolloutsError:
+    if error.disk_full:
+        return RolloutsError(f"{destination} cannot be written: the disk is full; free some space and try again")
+    if b"unable to read" in error.stderr or b"bad object" in error.stderr or b"corrupt" in error.stderr:
+        return RolloutsError(
+            f"snapshot {snapshot.id} cannot be restored: {error}; `rollouts doctor` says what else is lost"
+        )
+    return RolloutsError(f"snapshot {snapshot.id} cannot be restored to {destination}: {error}")

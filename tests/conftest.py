@@ -1,0 +1,61 @@
+"""Every test runs in a sealed home: its own HOME, Rollouts home and git configuration, and no network."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+
+from helpers import git
+
+_KEPT = {"PATH", "LANG", "LC_ALL", "TMPDIR", "VIRTUAL_ENV", "SYSTEMROOT", "LD_LIBRARY_PATH"}
+_NOWHERE = "http://127.0.0.1:9"
+
+
+@pytest.fixture(autouse=True)
+def sealed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """An environment with nothing of the machine's user in it. Returns the user's (fake) home."""
+    for name in set(os.environ) - _KEPT:
+        if not name.startswith(("PYTEST_", "COV_")):
+            monkeypatch.delenv(name)
+    home = tmp_path / "user home"
+    home.mkdir()
+    settings = {"HOME": str(home), "ROLLOUTS_HOME": str(tmp_path / "rollouts home"), "GIT_CONFIG_NOSYSTEM": "1"}
+    settings |= dict.fromkeys(("http_proxy", "https_proxy", "HTTP_PROXY", "HTTPS_PROXY"), _NOWHERE)
+    for name, value in settings.items():
+        monkeypatch.setenv(name, value)
+    (home / ".gitconfig").write_text(
+        "[user]\n\tname = Ann Onymous\n\temail = ann@example.com\n[init]\n\tdefaultBranch = main\n"
+    )
+    monkeypatch.chdir(tmp_path)
+    return home
+
+
+@pytest.fixture
+def home(tmp_path: Path) -> Path:
+    """The Rollouts home of this test (not made yet)."""
+    return tmp_path / "rollouts home"
+
+
+@pytest.fixture
+def plain(tmp_path: Path) -> Path:
+    """A plain directory with two files in it."""
+    root = tmp_path / "plain"
+    (root / "sub").mkdir(parents=True)
+    (root / "a.txt").write_bytes(b"one\n")
+    (root / "sub" / "b.bin").write_bytes(b"\x00\xff\r\n")
+    return root
+
+
+@pytest.fixture
+def repo(tmp_path: Path) -> Path:
+    """A git repository with two committed files."""
+    root = tmp_path / "repo"
+    (root / "sub").mkdir(parents=True)
+    git("init", "-q", cwd=root)
+    (root / "a.txt").write_bytes(b"one\n")
+    (root / "sub" / "b.bin").write_bytes(b"\x00\xff\r\n")
+    git("add", "-A", cwd=root)
+    git("commit", "-qm", "first", cwd=root)
+    return root

@@ -1,0 +1,147 @@
+"""What tests do and look at: the real program, real git, and what is on disk."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import stat
+import subprocess
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, NamedTuple
+
+ROLLOUTS = (str(Path(sys.executable).parent / "rollouts"),)
+SLOW = 120
+
+
+class Result(NamedTuple):
+    code: int
+    out: str
+    err: str
+
+
+def run(
+    *args: str | bytes | Path,
+    cwd: Path | None = None,
+    stdin: bytes = b"",
+    env: Mapping[str, str] | None = None,
+    under: tuple[str, ...] = (),
+) -> Result:
+    """Runs the installed `rollouts` program; `env` is added to this process's, `under` is a command to start it with."""
+    done = subprocess.run(
+        [*under, *ROLLOUTS, *args],
+        cwd=cwd,
+        input=stdin,
+        env=os.environ | (env or {}),
+        capture_output=True,
+        timeout=SLOW,
+        check=False,
+    )
+    return Result(done.returncode, done.stdout.decode(errors="surrogateescape"), done.stderr.decode(errors="replace"))
+
+
+def ok(*args: str | bytes | Path, cwd: Path | None = None, env: Mapping[str, str] | None = None) -> str:
+    """Runs `rollouts`, which must exit 0. Returns its stdout."""
+    result = run(*args, cwd=cwd, env=env)
+    assert result.code == 0, result
+    return result.out
+
+
+def git(*args: str | bytes | Path, cwd: Path, stdin: bytes = b"", env: Mapping[str, str] | None = None) -> str:
+    """Runs the user's git, which must exit 0. Returns its stdout."""
+    done = subprocess.run(
+        ["git", *args],
+        cwd=cwd,
+        input=stdin,
+        env=os.environ | (env or {}),
+        capture_output=True,
+        timeout=SLOW,
+        check=False,
+    )
+    assert done.returncode == 0, (args, done.stderr)
+    return done.stdout.decode(errors="surrogateescape")
+
+
+def snapshot(
+    workspace: Path, message: str = "m", session: str = "s", metadata: str = "{}", env: Mapping[str, str] | None = None
+) -> dict[str, Any]:
+    """Captures a workspace. Returns the JSON document that was printed."""
+    words = ("--session", session, "--message", message, "--metadata", metadata, "--json")
+    document: dict[str, Any] = json.loads(ok("snapshot", workspace, *words, env=env))
+    return document
+
+
+def restored(snapshot_id: str, destination: Path) -> Path:
+    """Restores a snapshot, with --verify. Returns the destination."""
+    ok("restore", "--snapshot", snapshot_id, "--dest", destination, "--verify")
+    return destination
+
+
+class Found(NamedTuple):
+    kind: str
+    mode: int
+    content: str
+
+
+def tree(root: Path, *, without: tuple[bytes, ...] = (b".git",)) -> dict[bytes, Found]:
+    """Everything below a directory: path -> kind (file, link, dir), permission bits, SHA-256 of content or target.
+
+    Names in `without` are left out, wherever they stand. A link's mode says nothing and is 0.
+    """
+    found: dict[bytes, Found] = {}
+    top = os.fsencode(root)
+    for folder, dirs, files in os.walk(top):
+        dirs[:] = [name for name in dirs if name not in without]
+        for name in [*dirs, *(name for name in files if name not in without)]:
+            path = folder + b"/" + name
+            status = os.lstat(path)
+            if stat.S_ISLNK(status.st_mode):
+                entry = Found("link", 0, hashlib.sha256(os.readlink(path)).hexdigest())
+            elif stat.S_ISDIR(status.st_mode):
+                entry = Found("dir", stat.S_IMODE(status.st_mode), "")
+            elif stat.S_ISREG(status.st_mode):
+                entry = Found(
+                    "file",
+                    stat.S_IMODE(status.st_mode),
+                    hashlib.sha256(Path(os.fsdecode(path)).read_bytes()).hexdigest(),
+                )
+            else:
+                entry = Found("special", 0, "")
+            found[path[len(top) + 1 :]] = entry
+    return found
+
+
+def contents(root: Path, *, without: tuple[bytes, ...] = (b".git",)) -> dict[bytes, tuple[str, bool, str]]:
+    """Like `tree` with only what a git tree holds: kind, exec bit, content; directories are left out."""
+    return {
+        path: (entry.kind, bool(entry.mode & 0o100), entry.content)
+        for path, entry in tree(root, without=without).items()
+        if entry.kind != "dir"
+    }
+
+
+def fingerprint(root: Path) -> dict[bytes, tuple[int, int, int, int, str]]:
+    """Every path below a directory with inode, mode, size, mtime (ns) and content: nothing may differ after a capture."""
+    seen: dict[bytes, tuple[int, int, int, int, str]] = {}
+    for folder, dirs, files in os.walk(os.fsencode(root)):
+        for name in [b".", *dirs, *files]:
+            path = os.path.join(folder, name)
+            status = os.lstat(path)
+            content = (
+                hashlib.sha256(Path(os.fsdecode(path)).read_bytes()).hexdigest() if stat.S_ISREG(status.st_mode) else ""
+            )
+            seen[path] = (status.st_ino, status.st_mode, status.st_size, status.st_mtime_ns, content)
+    return seen
+
+
+def rows(home: Path) -> list[str]:
+    """The ids of the snapshots that `list` knows, over all sessions."""
+    listed = json.loads(ok("list", "--json"))
+    sessions = {session["session_id"] for workspace in listed["workspaces"] for session in workspace["sessions"]}
+    found: list[str] = []
+    for session in sorted(sessions):
+        found += [row["id"] for row in json.loads(ok("list", "--session", session, "--json"))["snapshots"]]
+    assert home.exists() or not found
+    return found

@@ -29,7 +29,7 @@ def run(
     env: Mapping[str, str] | None = None,
     under: tuple[str, ...] = (),
 ) -> Result:
-    """Runs the installed `rollouts` program; `env` is added to this process's, `under` is a command to start it with."""
+    """Runs the installed program; `env` is added to this process's, `under` is a command that starts it."""
     done = subprocess.run(
         [*under, *ROLLOUTS, *args],
         cwd=cwd,
@@ -123,7 +123,7 @@ def contents(root: Path, *, without: tuple[bytes, ...] = (b".git",)) -> dict[byt
 
 
 def fingerprint(root: Path) -> dict[bytes, tuple[int, int, int, int, str]]:
-    """Every path below a directory with inode, mode, size, mtime (ns) and content: nothing may differ after a capture."""
+    """Every path below a directory with inode, mode, size, mtime (ns) and content; a capture changes none of it."""
     seen: dict[bytes, tuple[int, int, int, int, str]] = {}
     for folder, dirs, files in os.walk(os.fsencode(root)):
         for name in [b".", *dirs, *files]:

@@ -5,8 +5,8 @@ Callers hold the workspace's lock for everything that writes.
 
 from __future__ import annotations
 
-import datetime
 import os
+import time
 
 from rollouts.errors import CommandError, DamagedStoreError, RolloutsError
 from rollouts.process import Running
@@ -168,7 +168,7 @@ class GitStore:
             DamagedStoreError: the store has no such commit.
         """
         author = self._read("commit", commit).partition(b"\nauthor ")[2].partition(b"\n")[0]
-        return datetime.datetime.fromtimestamp(int(author.split()[-2]), datetime.UTC).isoformat(timespec="microseconds")
+        return time.strftime("%Y-%m-%dT%H:%M:%S.000000+00:00", time.gmtime(int(author.split()[-2])))
 
     def blob(self, oid: str) -> bytes:
         """The content of a blob.

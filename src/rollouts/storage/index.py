@@ -118,6 +118,12 @@ class Index:
         listed = git.user(dot_git, root, "ls-files", "-stz").split(b"\0")
         oids = {entry[9:49] for entry in listed if entry.startswith((b"H 10", b"H 12")) and entry[49:52] == b" 0\t"}
         try:
+            # HEAD's trees are this capture's, as far as nothing below them changed; nothing is fetched for them
+            question = ("rev-list", "--objects", "--no-walk", "--filter=blob:none", "--missing=allow-any", "HEAD")
+            oids.update(line[:40] for line in git.user(dot_git, root, *question).splitlines())
+        except CommandError:
+            pass  # no commit yet
+        try:
             self.store.seed(sorted(oids), objects)
         except CommandError as error:
             if error.disk_full:

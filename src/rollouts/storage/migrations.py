@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+import _sqlite3 as sqlite3  # the package around it imports datetime, which costs 1 ms at each hook call
 import os
-import sqlite3
 from collections.abc import Callable
 
 from rollouts.errors import RolloutsError

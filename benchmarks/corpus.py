@@ -43,6 +43,7 @@ def make_repository(root: Path, files: int) -> Path:
     make_directory(root, files)
     git = ("git", "-C", str(root))
     run(*git, "init", "-q")
+    run(*git, "config", "gc.auto", "0")  # no gc of its own beside the one below
     run(*git, "add", "-A")
     run(*git, "-c", "user.name=Bench", "-c", "user.email=bench@example.com", "commit", "-q", "-m", "Start")
     run(*git, "gc", "-q")

@@ -1,0 +1,130 @@
+"""The house stands as docs/architecture.md draws it: imports run down, and each craft has its one room."""
+
+from __future__ import annotations
+
+import ast
+import re
+from pathlib import Path
+
+import pytest
+
+SOURCE = Path(__file__).parent.parent / "src" / "rollouts"
+FLOORS = (
+    {"cli", "__main__"},
+    {"commands"},
+    {"restore", "doctor", "deletion"},
+    {"storage"},
+    {"contracts", "process", "config"},
+    {"models", "paths"},
+    {"errors", "record", ""},
+)
+# Neighbours that may know each other: the archive's own rooms, what commands share, and one record in another.
+SHARED_BY_COMMANDS = {"commands.options", "commands.output", "commands.capture"}
+SQL = re.compile(r"\b(SELECT|INSERT INTO|UPDATE \w+ SET|DELETE FROM|CREATE TABLE|PRAGMA)\b")
+
+
+def modules() -> dict[str, ast.Module]:
+    """Dotted name below `rollouts` -> its syntax tree."""
+    names = {path: ".".join(path.relative_to(SOURCE).with_suffix("").parts) for path in SOURCE.rglob("*.py")}
+    return {
+        name.removesuffix("__init__").removesuffix("."): ast.parse(path.read_text()) for path, name in names.items()
+    }
+
+
+def imports(tree: ast.Module) -> set[str]:
+    """The modules of the house that a module imports, anywhere in it."""
+    found = set()
+    for node in ast.walk(tree):
+        if isinstance(node, ast.ImportFrom) and (node.module or "").partition(".")[0] == "rollouts":
+            base = (node.module or "").removeprefix("rollouts").removeprefix(".")
+            found |= {f"{base}.{alias.name}".strip(".") for alias in node.names} | {base}
+    return found & modules().keys()
+
+
+def floor(name: str) -> int:
+    return next(number for number, rooms in enumerate(FLOORS) if name.partition(".")[0] in rooms)
+
+
+def texts(tree: ast.Module) -> set[str]:
+    """String constants, docstrings aside."""
+    docs = {
+        node.body[0].value
+        for node in ast.walk(tree)
+        if isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef)
+        and node.body
+        and isinstance(node.body[0], ast.Expr)
+    }
+    constants = (node for node in ast.walk(tree) if isinstance(node, ast.Constant) and node not in docs)
+    return {node.value for node in constants if isinstance(node.value, str)}
+
+
+@pytest.mark.parametrize("name", sorted(modules()))
+def test_no_import_runs_up(name: str) -> None:
+    for other in imports(modules()[name]) - {""}:
+        assert floor(other) >= floor(name), f"{name} imports {other}"
+
+
+def test_no_import_runs_in_a_circle() -> None:
+    graph = {name: imports(tree) - {name, "", "storage", "commands", "contracts"} for name, tree in modules().items()}
+    while leaves := {name for name, others in graph.items() if not others}:
+        graph = {name: others - leaves for name, others in graph.items() if name not in leaves}
+    assert graph == {}
+
+
+def test_commands_share_only_options_output_and_capture() -> None:
+    for name, tree in modules().items():
+        if name.startswith("commands.") and name != "commands.app":
+            neighbours = {other for other in imports(tree) if other.startswith("commands.")}
+            assert neighbours <= SHARED_BY_COMMANDS, name
+
+
+def test_verbs_do_not_know_each_other() -> None:
+    for name in FLOORS[2]:
+        assert not imports(modules()[name]) & (FLOORS[2] - {name}), name
+
+
+def test_only_process_starts_processes_and_only_git_asks_it_to() -> None:
+    starters = {"posix_spawn", "posix_spawnp", "system", "popen", "fork", "execv", "execve", "execvp"}
+    for name, tree in modules().items():
+        names = {node.attr for node in ast.walk(tree) if isinstance(node, ast.Attribute)}
+        asked = {
+            alias.name
+            for node in ast.walk(tree)
+            if isinstance(node, ast.ImportFrom) and node.module == "rollouts.process"
+            for alias in node.names
+        }
+        modules_named = {alias.name for node in ast.walk(tree) if isinstance(node, ast.Import) for alias in node.names}
+        assert name == "process" or not names & starters, name
+        assert "subprocess" not in modules_named, name
+        assert name == "storage.git" or asked <= {"Running"}, name
+
+
+def test_only_the_catalog_and_its_migrations_hold_sql() -> None:
+    for name, tree in modules().items():
+        if name not in {"storage.catalog", "storage.migrations"}:
+            assert not [text for text in texts(tree) if SQL.search(text)], name
+
+
+def test_only_commands_and_the_entry_point_print() -> None:
+    for name, tree in modules().items():
+        printing = {
+            node
+            for node in ast.walk(tree)
+            if (isinstance(node, ast.Name) and node.id == "print")
+            or (
+                isinstance(node, ast.Attribute)
+                and node.attr in {"stdout", "stderr"}
+                and ast.unparse(node.value) == "sys"
+            )
+        }
+        assert name == "cli" or name.startswith("commands") or not printing, name
+
+
+def test_contracts_are_pure() -> None:
+    impure = {"open", "time", "environ", "listdir", "stat", "socket", "sqlite3"}
+    for name, tree in modules().items():
+        if name.startswith("contracts"):
+            called = {
+                ast.unparse(node.func).rpartition(".")[2] for node in ast.walk(tree) if isinstance(node, ast.Call)
+            }
+            assert not called & impure, name

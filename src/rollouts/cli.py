@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import os
 import sys
 
@@ -12,10 +13,22 @@ BUG = 3
 
 
 def _open_standard_files() -> None:
-    """A caller may have closed 0, 1 or 2; the next file opened must not land there."""
+    """A caller may have closed 0, 1 or 2; the next file opened must not land there, and Python has None for them."""
     while (fd := os.open(os.devnull, os.O_RDWR)) <= 2:
         os.set_inheritable(fd, True)  # noqa: FBT003 - the standard library's signature
     os.close(fd)
+    for name, number, mode in (("stdin", 0, "r"), ("stdout", 1, "w"), ("stderr", 2, "w")):
+        if getattr(sys, name) is None:
+            setattr(sys, name, open(number, mode, encoding="utf-8", closefd=False))  # noqa: SIM115 - open to the end
+
+
+def _let_any_text_out() -> None:
+    """Data is UTF-8 in any locale, and names of files are any bytes; a terminal is shown what it lacks escaped."""
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        if sys.stdout.isatty():
+            sys.stdout.reconfigure(errors="backslashreplace")
+        else:
+            sys.stdout.reconfigure(encoding="utf-8", errors="surrogateescape")
 
 
 def _run(words: list[str]) -> int:
@@ -61,6 +74,7 @@ def _log_bug() -> str:
     from rollouts import paths  # noqa: PLC0415 - only for a failure
 
     folder = paths.home().logs
+    os.umask(0o077)
     try:
         os.makedirs(folder, mode=0o700, exist_ok=True)
     except OSError:
@@ -73,8 +87,9 @@ def _log_bug() -> str:
 def _report(message: str, code: int) -> int:
     from contextlib import suppress  # noqa: PLC0415 - only for a failure
 
+    line = "".join(char if char.isprintable() else char.encode("unicode_escape").decode() for char in message)
     with suppress(OSError, ValueError):  # nobody listens on stderr
-        sys.stderr.write(f"Error: {message}\n")
+        sys.stderr.write(f"Error: {line}\n")
         sys.stderr.flush()
     return code
 
@@ -112,13 +127,22 @@ def exit_code(words: list[str]) -> int:  # noqa: PLR0911 - one a kind of failure
     return code
 
 
+def _flush_what_can_be() -> None:
+    """Sends out what a failed command printed before; when just that failed, it has been told."""
+    from contextlib import suppress  # noqa: PLC0415 - only for a failure
+
+    with suppress(OSError):
+        sys.stdout.flush()
+
+
 def main() -> None:
     """Runs the command line of this process and ends it."""
     _open_standard_files()
+    _let_any_text_out()
     code = exit_code(sys.argv[1:])
-    if sys.argv[1:2] == ["snapshot"]:
-        os._exit(code)  # skips 3 ms of taking Python apart; everything is flushed and closed
-    sys.exit(code)
+    if code:
+        _flush_what_can_be()
+    os._exit(code)  # skips 3 ms of taking Python apart; everything is flushed and closed
 
 
 if __name__ == "__main__":

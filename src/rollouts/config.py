@@ -8,6 +8,7 @@ from rollouts.errors import RolloutsError
 from rollouts.paths import Home
 
 _UNITS = {"": 1, "K": 1 << 10, "M": 1 << 20, "G": 1 << 30, "T": 1 << 40}
+_DIGITS = 18  # no file has more bytes, and Python refuses to read far more
 _VARIABLE = "ROLLOUTS_MAX_FILE_SIZE"
 
 
@@ -15,7 +16,7 @@ def _size(value: object, where: str) -> int:
     text = str(value).strip().upper().removesuffix("B").removesuffix("I")
     unit = text[-1:] if text[-1:] in _UNITS else ""
     digits = text.removesuffix(unit) if unit else text
-    if isinstance(value, bool) or not digits.isascii() or not digits.isdecimal():
+    if isinstance(value, bool) or not digits.isascii() or not digits.isdecimal() or len(digits) > _DIGITS:
         raise RolloutsError(
             f"{where} is {value!r}, which is no size; give bytes, or a number with K, M or G, like 100M"
         )

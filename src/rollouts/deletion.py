@@ -7,11 +7,11 @@ import os
 import re
 import shutil
 
-from rollouts.errors import RolloutsError
+from rollouts.errors import RolloutsError, UsageError
 from rollouts.models import Selection, Snapshot, Workspace
 from rollouts.paths import Home
 from rollouts.record import Record
-from rollouts.storage.archive import Archive, doom, opened, opened_for_reading
+from rollouts.storage.archive import Archive, doom, opened
 from rollouts.storage.catalog import Catalog
 from rollouts.storage.lock import Lock
 
@@ -31,13 +31,27 @@ class Doomed(Record):
     snapshots: list[Snapshot]
 
 
+def _refuse_slip(path: str, workspace: Workspace) -> None:
+    """A path that is not there means a workspace above it only when that is gone as well: else it is a slip.
+
+    Raises:
+        UsageError: the path is no directory, and the workspace's own is there.
+    """
+    if not os.path.isdir(path) and os.path.isdir(workspace.root_path):
+        kind = "is a file" if os.path.lexists(path) else "does not exist"
+        raise UsageError(f"Directory '{path}' {kind}.")
+
+
 def _select(archive: Archive, selection: Selection) -> Doomed:
     if selection.everything:
         return Doomed(None, archive.catalog.snapshots())
     if selection.snapshot_id is not None or selection.message_id is not None:
         workspace, snapshot = archive.find(selection)
+        if selection.snapshot_id is None:
+            _refuse_slip(selection.path, workspace)
         return Doomed(workspace, [snapshot])
     workspace = archive.registered(selection.path)
+    _refuse_slip(selection.path, workspace)
     snapshots = archive.catalog.snapshots(workspace.id, selection.session_id)
     if selection.session_id is not None and not snapshots:
         raise RolloutsError(
@@ -46,16 +60,15 @@ def _select(archive: Archive, selection: Selection) -> Doomed:
     return Doomed(workspace, snapshots)
 
 
-def plan(home: Home, selection: Selection) -> Doomed:
+def plan(archive: Archive, selection: Selection) -> Doomed:
     """What a deletion would delete.
 
     Raises:
         RolloutsError: there is nothing of the kind.
     """
-    if not os.path.isdir(home.path):
-        raise RolloutsError(f"no rollouts data found in {home.path}; there is nothing to delete")
-    with opened_for_reading(home) as archive:
-        return _select(archive, selection)
+    if not os.path.isdir(archive.home.path):
+        raise RolloutsError(f"no rollouts data found in {archive.home.path}; there is nothing to delete")
+    return _select(archive, selection)
 
 
 def carry_out(home: Home, selection: Selection) -> int:

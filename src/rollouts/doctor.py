@@ -76,16 +76,23 @@ def _modes(home: Home, *, repair: bool) -> Iterator[Finding]:
             yield _mended(f"{path} can be read by others (mode {now:04o}, should be {mode:04o})", repair=repair)
 
 
+def _damage(home: Home) -> str | None:
+    """What is wrong with the catalog, in words."""
+    has_stores = next(rebuild.stores(home), None) is not None
+    if not os.path.exists(home.catalog):
+        return f"the catalog {home.catalog} is missing" if has_stores else None
+    try:
+        with contextlib.closing(Catalog(home.catalog)) as catalog:
+            if has_stores and catalog.is_blank():
+                return f"the catalog {home.catalog} is empty"
+            return None if catalog.is_sound() else f"the catalog {home.catalog} is damaged"
+    except DamagedCatalogError as error:
+        return str(error).partition(";")[0]
+
+
 def _catalog(home: Home, *, repair: bool) -> Iterator[Finding]:
     """Whether the catalog can be read to its last page; repair makes it anew from the stores."""
-    if not os.path.exists(home.catalog):
-        reason = f"the catalog {home.catalog} is missing" if next(rebuild.stores(home), None) else None
-    else:
-        try:
-            with contextlib.closing(Catalog(home.catalog)) as catalog:
-                reason = None if catalog.is_sound() else f"the catalog {home.catalog} is damaged"
-        except DamagedCatalogError as error:
-            reason = str(error).partition(";")[0]
+    reason = _damage(home)
     if reason is None:
         return
     if repair:
@@ -163,9 +170,17 @@ class _Ward:
                     self.store.write_ref(row.id, row.store_commit_sha)
                 yield _mended(f"snapshot {row.id} has a row and no ref", repair=self.repair)
         for snapshot_id in sorted(refs.keys() - rows.keys()):
+            yield self._ref_without_row(snapshot_id, refs[snapshot_id])
+
+    def _ref_without_row(self, snapshot_id: str, commit: str) -> Finding:
+        problem = f"snapshot {snapshot_id} has a ref in {self.store.path} and no row"
+        try:
             if self.repair:
-                self._adopt(snapshot_id, refs[snapshot_id])
-            yield _mended(f"snapshot {snapshot_id} has a ref in {self.store.path} and no row", repair=self.repair)
+                self._adopt(snapshot_id, commit)
+        except RolloutsError as error:
+            drop = f"git --git-dir={self.store.path} update-ref -d refs/snapshots/{snapshot_id}"
+            return Finding(f"{problem}: {error}", f"`{drop}` removes the ref", [], mended=False)
+        return _mended(problem, repair=self.repair)
 
     def _adopt(self, snapshot_id: str, commit: str) -> None:
         """Gives a ref its row back; a turn that is there already keeps its own, and the ref goes."""
@@ -220,12 +235,18 @@ def examine(home: Home, *, repair: bool) -> Report:
     Raises:
         RolloutsError: the home cannot be opened at all.
     """
+    if os.path.lexists(home.path) and not os.path.isdir(home.path):
+        raise RolloutsError(f"the home {home.path} is no directory; check ROLLOUTS_HOME")
+    os.umask(0o077)
+    if os.path.isdir(home.path):
+        os.listdir(home.path)  # what cannot be read would look like an empty home
     versions, findings = _versions()
+    damage: list[Finding] = []
     if os.path.isdir(home.path):
         findings += _modes(home, repair=repair)
-        findings += _catalog(home, repair=repair)
-        findings += _leftovers(home, repair=repair)
-    if os.path.exists(home.catalog) and all(finding.mended or "catalog" not in finding.problem for finding in findings):
+        damage += _catalog(home, repair=repair)
+        findings += [*damage, *_leftovers(home, repair=repair)]
+    if os.path.exists(home.catalog) and all(finding.mended for finding in damage):
         with archives.opened(home) as archive:
             for record in archive.catalog.workspaces():
                 try:

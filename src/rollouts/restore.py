@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import contextlib
 import os
-import shutil
 import tempfile
 from collections.abc import Iterable, Iterator
 
@@ -23,6 +22,7 @@ from rollouts.storage.lock import Lock
 
 _MARK = ".rollouts-restore-"
 _FILE, _EXECUTABLE, _LINK = b"100644", b"100755", b"120000"
+_LITTLE = 1 << 20
 _PERMISSIONS = 0o777  # setuid, setgid and sticky are recorded, never given
 
 
@@ -106,7 +106,9 @@ def _fill(store: GitStore, commit: str, chosen: Content, whole: Content, tree: s
         else:
             store.check_out_files(chosen.entries, os.fsencode(tree), index)
         for path in chosen.empty_dirs:
-            os.makedirs(os.fsencode(tree) + b"/" + path, exist_ok=True)
+            for directory in (*_prefixes(path), path):  # os.makedirs calls itself for each level: too often for some
+                with contextlib.suppress(FileExistsError):
+                    os.mkdir(os.fsencode(tree) + b"/" + directory)
     finally:
         os.umask(previous)
 
@@ -136,12 +138,20 @@ def _sweep(parent: str) -> None:
 
 
 def _remove(folder: str) -> None:
-    """Removes a tree, also one whose directories may not be written."""
-    for where, dirs, _ in os.walk(folder):
-        for name in dirs:
-            if not os.path.islink(f"{where}/{name}"):
-                os.chmod(f"{where}/{name}", 0o700)
-    shutil.rmtree(folder)
+    """Removes a tree of any depth, also one whose directories may not be written."""
+    pending, dirs = [os.fsencode(folder)], []
+    while pending:
+        here = pending.pop()
+        dirs.append(here)
+        os.chmod(here, 0o700)
+        with os.scandir(here) as scan:
+            for entry in scan:
+                if entry.is_dir(follow_symlinks=False):
+                    pending.append(entry.path)
+                else:
+                    os.unlink(entry.path)
+    for here in reversed(dirs):
+        os.rmdir(here)
 
 
 def _marked(parent: str) -> tuple[str, Lock]:
@@ -247,10 +257,16 @@ def _make_parent(parent: str) -> None:
         os.umask(previous)
 
 
+def _is_full(parent: str) -> bool:
+    """Whether the disk has next to no room left: git does not always say why it cannot write a file."""
+    disk = os.statvfs(parent)
+    return disk.f_bavail * disk.f_frsize < _LITTLE or (disk.f_files > 0 and disk.f_favail == 0)
+
+
 def _why(error: CommandError, snapshot: Snapshot, destination: str) -> RolloutsError:
-    if error.disk_full:
+    if error.disk_full or _is_full(os.path.dirname(destination)):
         return RolloutsError(f"{destination} cannot be written: the disk is full; free some space and try again")
-    if b"unable to read" in error.stderr or b"bad object" in error.stderr or b"corrupt" in error.stderr:
+    if any(words in error.stderr for words in (b"unable to read", b"cannot read", b"bad object", b"corrupt")):
         return RolloutsError(
             f"snapshot {snapshot.id} cannot be restored: {error}; `rollouts doctor` says what else is lost"
         )

@@ -10,6 +10,7 @@ from rollouts import __version__
 from rollouts.commands import demo, history, snapshot, upkeep
 from rollouts.errors import RolloutsError
 
+_INTERRUPTED = 130
 _HELP = {"help_option_names": ["-h", "--help"]}
 
 app = typer.Typer(
@@ -54,15 +55,20 @@ def run(words: list[str]) -> int:
 
     Raises:
         RolloutsError: a command failed, or the command line is wrong (exit code 2).
+        KeyboardInterrupt, BrokenPipeError: as they came.
     """
     try:
         code = app(words, prog_name="rollouts", standalone_mode=False)
     except typer.TyperException as error:
-        wrong = RolloutsError(
-            f"{error.format_message()} See `rollouts {' '.join(words[:1])} --help`.".replace("  ", " ")
-        )
+        command = getattr(getattr(error, "ctx", None), "command_path", "rollouts")
+        what = " ".join(error.format_message().split()).rstrip(".")
+        wrong = RolloutsError(f"{what}; `{command} --help` shows what there is")
         wrong.exit_code = error.exit_code
         raise wrong from error
-    except typer.Abort:
-        raise KeyboardInterrupt from None
+    except SystemExit as end:
+        if isinstance(end.__context__, BrokenPipeError):  # Typer ends the program itself then, and with 1
+            raise end.__context__ from None
+        raise
+    if code == _INTERRUPTED:  # what Typer makes of a KeyboardInterrupt
+        raise KeyboardInterrupt
     return code if isinstance(code, int) else 0

@@ -7,6 +7,7 @@ import sys
 from rollouts import paths
 from rollouts.contracts.commit import SCHEMA_VERSION
 from rollouts.contracts.strict_json import MAX_BYTES, dump, one_line, parse_object
+from rollouts.contracts.strict_json import parse as parse_json
 from rollouts.errors import RolloutsError
 from rollouts.models import Snapshot, Turn
 from rollouts.record import Record
@@ -15,7 +16,7 @@ from rollouts.storage import archive
 _ID_BYTES = 4096
 # What `parse` takes; anything else on the command line goes through Typer to the same `snapshot`.
 _VALUES = {"--session": "session", "--message": "message", "--metadata": "metadata", "--agent": "agent"}
-_FLAGS = {"--json": "as_json", "--quiet": "quiet", "--force": "force"}
+_FLAGS = {"--json": "as_json", "--quiet": "quiet", "-q": "quiet", "--force": "force"}
 
 
 class Request(Record):
@@ -90,6 +91,16 @@ def turn_of(request: Request) -> Turn:
     return Turn(session, message, metadata, agent)
 
 
+def _metadata_json(snapshot: Snapshot) -> str:
+    """The metadata as JSON text; agent-rollouts 0.1 took what is none (NaN) as well, and that goes out as a string."""
+    if snapshot.tree is None:
+        try:
+            parse_json(snapshot.metadata)
+        except ValueError:
+            return dump(snapshot.metadata)
+    return snapshot.metadata
+
+
 def as_json(snapshot: Snapshot) -> str:
     """The JSON document that stands for a snapshot (one line)."""
     head = {"schema_version": SCHEMA_VERSION, "id": snapshot.id, "workspace_id": snapshot.workspace_id}
@@ -103,7 +114,7 @@ def as_json(snapshot: Snapshot) -> str:
         "files": snapshot.files,
         "bytes_new": snapshot.bytes_new,
     }
-    texts = {"vcs": snapshot.vcs, "metadata": snapshot.metadata, "skipped": snapshot.skipped or "[]"}
+    texts = {"vcs": snapshot.vcs, "metadata": _metadata_json(snapshot), "skipped": snapshot.skipped or "[]"}
     parts = ",".join(f'"{name}":{one_line(text)}' for name, text in texts.items())
     return f"{dump(head | fields)[:-1]},{parts}}}"
 
@@ -144,9 +155,11 @@ def snapshot(request: Request) -> int:
     """
     turn = turn_of(request)
     with archive.opened(paths.home()) as home:
-        taken = home.snapshot(home.locate(request.workspace, force=request.force), turn)
-        for note in home.notes:
-            _say(f"Warning: {note}")
+        try:
+            taken = home.snapshot(home.locate(request.workspace, force=request.force), turn)
+        finally:
+            for note in home.notes:
+                _say(f"Warning: {note}")
     if taken.is_new:
         _warn_of_skipped(taken.snapshot.skipped)
     if request.as_json:

@@ -13,6 +13,7 @@ from rollouts.commands import capture, output
 from rollouts.commands.options import AsJson, Message, Session, one_snapshot
 from rollouts.contracts.commit import named
 from rollouts.contracts.remote_url import without_credentials
+from rollouts.contracts.strict_json import dump
 from rollouts.errors import RolloutsError
 from rollouts.models import Session as SessionRecord
 from rollouts.models import Snapshot, Workspace
@@ -59,6 +60,7 @@ def list_(
     Example: rollouts list --session S
     """
     with archive.opened_for_reading(paths.home()) as home:
+        output.warn(home.notes)
         chosen = [home.registered(workspace)] if workspace is not None else home.catalog.workspaces()
         sessions = [row for row in home.catalog.sessions() if session in {None, row.session_id}]
         if session is not None:
@@ -68,10 +70,9 @@ def list_(
                 raise RolloutsError(f"no snapshots found for session {session!r}; `rollouts list` shows the sessions")
         snapshots = [row for record in chosen for row in home.catalog.snapshots(record.id, session)] if session else []
         documents = [_workspace_json(home, record, sessions) for record in chosen] if as_json or not session else []
-    output.warn(home.notes)
     if as_json:
-        found = {"snapshots": [json.loads(capture.as_json(row)) for row in snapshots]} if session else {}
-        output.document({"workspaces": documents, **found})
+        found = [capture.as_json(row) for row in snapshots] if session else None
+        output.document({"workspaces": documents}, snapshots=found)
     elif session:
         _print_snapshots(snapshots)
     else:
@@ -122,13 +123,14 @@ def show(
     """
     selection = one_snapshot(workspace, session, message, snapshot)
     with archive.opened_for_reading(paths.home()) as home:
+        output.warn(home.notes)
         record, row = home.find(selection)
         entries = home.store(record.id).entries(row.store_commit_sha) if files else []
-    output.warn(home.notes)
     if as_json:
         listed = [{**named(entry.path), "mode": entry.mode.decode(), "oid": entry.oid.decode()} for entry in entries]
         listing = {"listing": listed} if files else {}
-        output.document(json.loads(capture.as_json(row)) | output.path_fields(record.root_path, "root_path") | listing)
+        more = dump(output.path_fields(record.root_path, "root_path") | listing)
+        output.line(f"{capture.as_json(row)[:-1]},{more[1:]}")
         return
     vcs = json.loads(row.vcs)
     for text in [

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import os
 from typing import Annotated
 
 import typer
 
-from rollouts.errors import UsageError
+from rollouts.errors import RolloutsError, UsageError
 from rollouts.models import Selection
 
 Workspace = Annotated[str, typer.Argument(metavar="WORKSPACE", help="Any path in the workspace.", show_default="here")]
@@ -19,6 +20,21 @@ AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON document.")
 Yes = Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")]
 
 
+def _checked(selection: Selection) -> Selection:
+    """The selection, when its ids are text.
+
+    Raises:
+        UsageError: every snapshot id begins with nothing.
+        RolloutsError: one is not UTF-8, which no id of a snapshot is.
+    """
+    if selection.snapshot_id == "":
+        raise UsageError("--snapshot needs at least the beginning of an id")
+    for text in (selection.session_id, selection.message_id, selection.snapshot_id):
+        if text is not None and os.fsencode(text).decode(errors="replace") != text:
+            raise RolloutsError(f"the id {text!r} is not UTF-8 text; `rollouts list` shows those that are there")
+    return selection
+
+
 def one_snapshot(path: str, session: str | None, message: str | None, snapshot: str | None) -> Selection:
     """The selection of exactly one snapshot.
 
@@ -29,9 +45,7 @@ def one_snapshot(path: str, session: str | None, message: str | None, snapshot: 
         raise UsageError("--snapshot cannot be combined with --session or --message")
     if snapshot is None and (session is None or message is None):
         raise UsageError("name a snapshot: --snapshot ID, or --session ID and --message ID (or latest)")
-    if snapshot is not None and not snapshot:
-        raise UsageError("--snapshot needs at least the beginning of an id")
-    return Selection(path, session, message, snapshot)
+    return _checked(Selection(path, session, message, snapshot))
 
 
 def several(
@@ -48,4 +62,4 @@ def several(
         raise UsageError("--all cannot be combined with --session or --message, nor with --snapshot")
     if snapshot is not None and session is not None:
         raise UsageError("--snapshot cannot be combined with --session or --message")
-    return Selection(path, session, message, snapshot, everything)
+    return _checked(Selection(path, session, message, snapshot, everything))

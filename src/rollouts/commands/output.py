@@ -7,21 +7,14 @@ import os
 import sys
 from collections.abc import Iterable, Sequence
 
-from rich.console import Console
-from rich.table import Table
-from rich.text import Text
-
 from rollouts.commands.capture import shown
 from rollouts.contracts.commit import named
 from rollouts.errors import UsageError
 
 _WHOLE = 100_000
 """Columns of piped output: it is never wrapped."""
-
-
-def _console() -> Console:
-    terminal = sys.stdout.isatty()
-    return Console(file=sys.stdout, width=None if terminal else _WHOLE, highlight=False, markup=False, emoji=False)
+_CONTROL = {code: chr(code).encode("unicode_escape").decode() for code in (*range(32), *range(127, 160))}
+"""A row of a table is one line, and Rich would drop some of these."""
 
 
 def table(headings: Sequence[str], rows: Iterable[Sequence[str]], *, right: Sequence[int] = ()) -> None:
@@ -32,12 +25,22 @@ def table(headings: Sequence[str], rows: Iterable[Sequence[str]], *, right: Sequ
         rows: the cells, as plain text.
         right: numbers of the columns that are aligned to the right.
     """
+    from rich.console import Console  # noqa: PLC0415 - Rich costs 35 ms, and most commands print no table
+    from rich.table import Table  # noqa: PLC0415 - as above
+    from rich.text import Text  # noqa: PLC0415 - as above
+
     grid = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0))
     for number, heading in enumerate(headings):
         grid.add_column(heading, justify="right" if number in right else "left", overflow="fold")
     for row in rows:
-        grid.add_row(*(Text(shown(cell)) for cell in row))
-    _console().print(grid)
+        grid.add_row(*(Text(shown(cell).translate(_CONTROL)) for cell in row))
+    terminal = sys.stdout.isatty()
+    width = None if terminal else _WHOLE
+    # said outright, for else FORCE_COLOR makes a terminal of a pipe
+    console = Console(file=sys.stdout, width=width, force_terminal=terminal, highlight=False, markup=False, emoji=False)
+    with console.capture() as printed:  # Rich ends the program itself when the reader of a pipe has gone
+        console.print(grid)
+    sys.stdout.write(printed.get())
 
 
 def line(text: str) -> None:
@@ -45,9 +48,18 @@ def line(text: str) -> None:
     sys.stdout.write(text + "\n")
 
 
-def document(fields: dict[str, object]) -> None:
-    """Prints the one JSON document of a command that was asked for JSON."""
-    sys.stdout.write(json.dumps({"schema_version": 1} | fields, ensure_ascii=False, indent=2) + "\n")
+def document(fields: dict[str, object], *, snapshots: Iterable[str] | None = None) -> None:
+    """Prints the one JSON document of a command that was asked for JSON.
+
+    Args:
+        fields: what it holds.
+        snapshots: JSON texts for one more field of that name, as they are: no number in them is rounded.
+    """
+    text = json.dumps({"schema_version": 1} | fields, ensure_ascii=False, indent=2)
+    if snapshots is not None:
+        rows = ",\n".join(f"    {snapshot}" for snapshot in snapshots)
+        text = f'{text[:-2]},\n  "snapshots": [\n{rows}\n  ]\n}}'
+    sys.stdout.write(text + "\n")
 
 
 def say(text: str) -> None:

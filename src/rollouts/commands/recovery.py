@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 
 from rollouts import paths
@@ -16,6 +17,7 @@ def rebuild() -> None:
         RolloutsError: other processes hold the home for too long, or it cannot be written.
     """
     home = paths.home()
+    os.umask(0o077)
     with Lock(home.lock, f"the home {home.path}"):
         done = archive.rebuilt(home, f"the catalog {home.catalog} is damaged")
     sys.stderr.write(f"Warning: {done}\n")

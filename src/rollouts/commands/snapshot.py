@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from typing import Annotated
 
 import typer
@@ -11,6 +10,7 @@ from rollouts import deletion, paths
 from rollouts import restore as restoring
 from rollouts.commands import capture, output
 from rollouts.commands.options import AsJson, Message, Session, SnapshotId, Workspace, Yes, one_snapshot, several
+from rollouts.errors import UsageError
 from rollouts.models import Selection
 from rollouts.storage import archive
 
@@ -56,10 +56,12 @@ def restore(
     Example: rollouts restore --session S --message latest --dest /tmp/turn
     """
     selection = one_snapshot(workspace, session, message, snapshot)
+    if not all(glob.strip("/") for glob in globs or []):
+        raise UsageError("--path needs a GLOB; without --path all is restored")
     with archive.opened_for_reading(paths.home()) as home:
+        output.warn(home.notes)
         record, row = home.find(selection)
         done = restoring.restore(home, record, row, destination, globs=globs or [], verify=verify)
-    output.warn(home.notes)
     if as_json:
         turn = {"snapshot_id": row.id, "session_id": row.session_id, "message_id": row.message_id}
         where = output.path_fields(done.destination, "destination")
@@ -97,18 +99,20 @@ def delete(
     """
     selection = several(workspace, session, message, snapshot, everything=everything)
     home = paths.home()
-    doomed = deletion.plan(home, selection)
+    with archive.opened_for_reading(home) as opened:
+        output.warn(opened.notes)
+        doomed = deletion.plan(opened, selection)
     if not output.confirm(_question(selection, doomed), yes=yes):
         output.line("Cancelled.")
         raise typer.Exit(1)
     count = deletion.carry_out(home, selection)
+    root = doomed.workspace.root_path if doomed.workspace else home.path
     if as_json:
-        where = os.path.abspath(workspace) if not everything else home.path
-        output.document({"deleted_snapshots": count, "all": everything, **output.path_fields(where)})
+        output.document({"deleted_snapshots": count, "all": everything, **output.path_fields(root)})
     elif everything:
         output.line(f"Deleted all Rollouts data {home.path}")
     elif session is None and snapshot is None:
-        output.line(f"Deleted workspace data {os.path.abspath(workspace)}")
+        output.line(f"Deleted workspace data {capture.shown(root)}")
         output.line(f"snapshots deleted: {count}")
     else:
         output.line(f"Deleted snapshots {count}")

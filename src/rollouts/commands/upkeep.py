@@ -51,7 +51,7 @@ def move(
     Example: rollouts workspace move ~/old/project ~/new/project
     """
     with archive.opened(paths.home()) as home:
+        output.warn(home.notes)
         moved = home.move(old, new)
-    output.warn(home.notes)
     output.line(f"Moved workspace {moved.root_path}")
     output.line(f"id: {moved.id}")

@@ -58,7 +58,7 @@ def path_of(entry: dict[str, Json], key: str = "path") -> bytes:
     if isinstance(text, str):
         return text.encode()
     if isinstance(encoded, str):
-        return binascii.a2b_base64(encoded)
+        return binascii.a2b_base64(encoded, strict_mode=True)
     raise ValueError(f"an entry without {key}")
 
 

@@ -63,6 +63,17 @@ def _check_depth_and_text(value: Json) -> None:
     raise ValueError(f"it is nested deeper than {MAX_DEPTH} levels")
 
 
+def _scan(text: str, start: int) -> tuple[Json, int]:
+    scan = make_scanner(_Rules())  # type: ignore[arg-type] # the stub asks for a scanner, C for its attributes
+    try:
+        found: tuple[Json, int] = scan(text, start)
+    except SystemError:  # the accelerator finds its own error class only where the package has been imported
+        import json.decoder  # noqa: F401, PLC0415 - only for a failure
+
+        found = scan(text, start)
+    return found
+
+
 def parse(text: str) -> Json:
     """Parses one JSON value.
 
@@ -71,7 +82,7 @@ def parse(text: str) -> Json:
     """
     start = len(text) - len(text.lstrip(_WHITESPACE))
     try:
-        value, end = make_scanner(_Rules())(text, start)  # type: ignore[arg-type] # the stub asks for a scanner, C for its attributes
+        value, end = _scan(text, start)
     except StopIteration as error:
         raise ValueError(f"a value is expected at character {error.value}") from None
     except RecursionError:
@@ -79,8 +90,7 @@ def parse(text: str) -> Json:
     if text[end:].strip(_WHITESPACE):
         raise ValueError(f"there is text after the value, at character {end}")
     _check_depth_and_text(value)
-    parsed: Json = value
-    return parsed
+    return value
 
 
 def parse_object(text: str, what: str) -> dict[str, Json]:
@@ -95,6 +105,7 @@ def parse_object(text: str, what: str) -> dict[str, Json]:
         value = parse(text)
     except ValueError as error:
         reason = "it is not UTF-8 text" if isinstance(error, UnicodeError) else str(error)
+        reason = reason.partition("; use sys.")[0]  # Python's advice to programmers about very long numbers
         raise RolloutsError(f"invalid {what} JSON: {reason}; pass one JSON object, like '{{}}'") from None
     if not isinstance(value, dict):
         raise RolloutsError(f"invalid {what} JSON: it must be an object, like '{{}}'")

@@ -16,11 +16,11 @@ from rollouts.errors import DamagedCatalogError, RolloutsError
 from rollouts.models import Selection, Snapshot, Turn, Workspace
 from rollouts.paths import Home, is_inside, relative_to
 from rollouts.record import Record
-from rollouts.storage import rebuild, workspace
+from rollouts.storage import kept, rebuild, workspace
 from rollouts.storage.capture import Limits, capture
 from rollouts.storage.catalog import Catalog
 from rollouts.storage.git_store import GitStore
-from rollouts.storage.lock import WAIT_SECONDS, BusyError, Lock
+from rollouts.storage.lock import BusyError, FolderGoneError, Lock, patience
 from rollouts.storage.workspace import Place
 
 _UNTRACKED_LIMIT = 100 << 20
@@ -33,6 +33,40 @@ class Taken(Record):
     snapshot: Snapshot
     workspace: Workspace
     is_new: bool
+
+
+class GoneError(RolloutsError):
+    """A workspace was deleted while its lock was waited for."""
+
+
+class WorkspaceLock(Lock):
+    """The lock of a workspace that is registered still."""
+
+    def __init__(self, folder: str, catalog: Catalog, record: Workspace) -> None:
+        super().__init__(f"{folder}/lock", f"workspace {record.root_path}")
+        self._folder = folder
+        self._catalog = catalog
+        self._record = record
+
+    def acquire(self) -> None:
+        """Waits for the lock and takes it.
+
+        Raises:
+            BusyError: it could not be had in time.
+            GoneError: the workspace is deleted by now.
+        """
+        gone = GoneError(f"{self.what} was deleted meanwhile; `rollouts list` shows what is there")
+        os.makedirs(self._folder, exist_ok=True)
+        try:
+            super().acquire()
+        except FolderGoneError:
+            raise gone from None
+        if self._catalog.workspace(self._record.id) is None:
+            if os.listdir(self._folder) == ["lock"]:  # made above, for nobody
+                os.unlink(self.path)
+                os.rmdir(self._folder)
+            self.release()
+            raise gone
 
 
 class Archive:
@@ -62,9 +96,7 @@ class Archive:
 
     def locked(self, record: Workspace) -> Lock:
         """The lock of whoever writes in a workspace's store."""
-        folder = self.home.workspace(record.id)
-        os.makedirs(folder, exist_ok=True)
-        return Lock(f"{folder}/lock", f"workspace {record.root_path}")
+        return WorkspaceLock(self.home.workspace(record.id), self.catalog, record)
 
     def reading(self, record: Workspace, *, shared: bool = True) -> Lock:
         """Held (shared) while objects are read, so that none is dropped meanwhile (which takes it alone)."""
@@ -162,23 +194,30 @@ class Archive:
         Raises:
             RolloutsError: the session belongs to another workspace, or the capture failed; nothing is recorded then.
         """
-        record = self._workspace_for(place, turn)
-        known = self.catalog.snapshot(record.id, turn.session_id, turn.message_id)
-        if known:
-            return Taken(known, record, is_new=False)
-        with self.locked(record) as lock:
-            store = self.store(record.id)
-            if not store.exists() and self.catalog.snapshots(record.id):
-                self.notes.append(
-                    f"the store of {record.root_path} is missing and is made anew; its older snapshots are lost"
-                    " (`rollouts doctor` says which)"
-                )
-            store.ensure()
-            self.recover(record, lock)
+        while True:
+            record = self._workspace_for(place, turn)
             known = self.catalog.snapshot(record.id, turn.session_id, turn.message_id)
             if known:
                 return Taken(known, record, is_new=False)
-            return Taken(self._capture(place, record, turn, lock), record, is_new=True)
+            try:
+                with self.locked(record) as lock:
+                    return self._taken(place, record, turn, lock)
+            except GoneError:
+                continue  # it is registered anew
+
+    def _taken(self, place: Place, record: Workspace, turn: Turn, lock: Lock) -> Taken:
+        store = self.store(record.id)
+        if not store.exists() and self.catalog.snapshots(record.id):
+            self.notes.append(
+                f"the store of {record.root_path} is missing and is made anew; its older snapshots are lost"
+                " (`rollouts doctor` says which)"
+            )
+        store.ensure()
+        self.recover(record, lock)
+        known = self.catalog.snapshot(record.id, turn.session_id, turn.message_id)
+        if known:
+            return Taken(known, record, is_new=False)
+        return Taken(self._capture(place, record, turn, lock), record, is_new=True)
 
     def _workspace_for(self, place: Place, turn: Turn) -> Workspace:
         root = os.fsdecode(place.root)
@@ -263,13 +302,14 @@ class Archive:
         )
         commit = store.commit(captured.tree, contract.message(draft, record, captured.facts), int(time.time()))
         snapshot = draft._replace(store_commit_sha=commit)
+        here = workspace.identity(place)
         store.write_ref(snapshot_id, commit)
         try:
             with self.catalog:
                 self.catalog.add_snapshot(snapshot)
-                if record.identity != (here := workspace.identity(place)):
+                if record.identity != here:
                     self.catalog.note_identity(record.id, here)
-        except BaseException:
+        except RolloutsError:  # not Ctrl-C: it may come when the row is there, which must not lose its ref
             store.drop_ref(snapshot_id)
             raise
         lock.write(b"")
@@ -282,28 +322,39 @@ class Archive:
             return
         store = self.store(record.id)
         store.sweep()
+        kept.drop(f"{self.kept(record.id)}.new")
         self.finish_deletions(record)
-        commit = store.ref(note.decode()) if note.isalnum() else None
-        if commit and not self.catalog.snapshots_by_id(note.decode()):
-            row = rebuild.row_of(store, record.id, note.decode(), commit)
-            if not self.catalog.snapshot(record.id, row.session_id, row.message_id):
-                with self.catalog:
-                    self.catalog.add_snapshot(row)
+        snapshot_id = note.decode(errors="replace")
+        commit = store.ref(snapshot_id) if note.isalnum() else None
+        if commit and not self.catalog.snapshots_by_id(snapshot_id):
+            self._adopt(record, snapshot_id, commit)
         lock.write(b"")
+
+    def _adopt(self, record: Workspace, snapshot_id: str, commit: str) -> None:
+        """Gives the ref of a killed capture its row; it goes when that row has no place any more.
+
+        Nobody was told its id, and meanwhile its session may have gone on in another workspace.
+        """
+        store = self.store(record.id)
+        with self.catalog:
+            try:
+                self.catalog.add_snapshot(rebuild.row_of(store, record.id, snapshot_id, commit))
+            except RolloutsError:
+                store.drop_ref(snapshot_id)
 
     # Deletion
 
     def delete(self, record: Workspace, snapshots: list[Snapshot]) -> None:
         """Deletes snapshots of a workspace and gives their space back."""
-        with self.locked(record) as lock:
+        with self.locked(record) as lock, self.reading(record, shared=False):
+            self.recover(record, lock)
             lock.write(b"delete")
             with self.catalog:
                 self.catalog.delete_snapshots(snapshots)
             self.finish_deletions(record)
             store = self.store(record.id)
             if store.exists():
-                with self.reading(record, shared=False):
-                    store.reclaim()
+                store.reclaim()
             lock.write(b"")
 
     def finish_deletions(self, record: Workspace) -> None:
@@ -321,13 +372,12 @@ class Archive:
         """Deletes a workspace with all its snapshots. Returns how many those were."""
         import shutil  # noqa: PLC0415 - 9 ms, and hooks never delete
 
-        with self.locked(record):
+        with self.locked(record), self.reading(record, shared=False):
             snapshots = self.catalog.snapshots(record.id)
             with self.catalog:
                 self.catalog.delete_snapshots(snapshots)
                 self.catalog.delete_workspace(record.id)
-            with self.reading(record, shared=False):
-                doomed = doom(self.home.workspace(record.id))
+            doomed = doom(self.home.workspace(record.id))
             shutil.rmtree(doomed)
             with self.catalog:
                 self.catalog.forget_deletions(record.id)
@@ -354,14 +404,22 @@ def _lacks_catalog(home: Home) -> bool:
     return not os.path.exists(home.catalog) and next(iter(rebuild.stores(home)), None) is not None
 
 
+def _older(home: Home) -> list[str]:
+    """Older copies of the catalog, the best last; a rebuild that was killed has moved the best one aside already."""
+    found = sorted(f"{home.path}/{name}" for name in os.listdir(home.path))
+    aside = [path for path in found if path.startswith(f"{home.catalog}.damaged-")]
+    return [f"{home.catalog}.v0-backup", *(path for path in aside if path.endswith("Z"))]
+
+
 def rebuilt(home: Home, reason: str) -> str:
     """Puts a catalog made from the stores in the place of a lost or damaged one, which is kept aside.
 
     The caller holds the home's lock alone. Returns a sentence that says what was done.
     """
-    aside = f"{home.catalog}.damaged-{time.strftime('%Y%m%dT%H%M%SZ', time.gmtime())}"
+    seconds, nanoseconds = divmod(time.time_ns(), 10**9)
+    aside = f"{home.catalog}.damaged-{time.strftime('%Y%m%dT%H%M%S', time.gmtime(seconds))}.{nanoseconds:09d}Z"
     fresh = f"{home.catalog}.new"
-    for suffix in ("", "-wal", "-shm"):
+    for suffix in ("", "-wal", "-shm", "-journal"):
         if os.path.exists(fresh + suffix):
             os.unlink(fresh + suffix)
         if os.path.exists(home.catalog + suffix):
@@ -369,7 +427,7 @@ def rebuilt(home: Home, reason: str) -> str:
     catalog = Catalog(fresh)
     try:
         catalog.migrate()
-        done = rebuild.fill(catalog, home, [f"{home.catalog}.v0-backup", aside])
+        done = rebuild.fill(catalog, home, _older(home))
     finally:
         catalog.close()
     os.rename(fresh, home.catalog)
@@ -416,20 +474,20 @@ def opened(home: Home) -> Archive:
         RolloutsError: it cannot be written, is too new, or another process works on it for too long.
     """
     os.umask(0o077)
-    os.makedirs(home.workspaces, exist_ok=True)
     notes: list[str] = []
-    deadline = time.monotonic() + WAIT_SECONDS
+    deadline = time.monotonic() + patience()
     while True:
-        lock = Lock(home.lock, f"the home {home.path}", shared=True)
-        lock.acquire()
-        catalog = _open_catalog(home)
-        if catalog:
-            return Archive(home, catalog, lock, notes)
-        lock.release()
+        os.makedirs(home.workspaces, exist_ok=True)
         try:
+            lock = Lock(home.lock, f"the home {home.path}", shared=True)
+            lock.acquire()
+            catalog = _open_catalog(home)
+            if catalog:
+                return Archive(home, catalog, lock, notes)
+            lock.release()
             with Lock(home.lock, f"the home {home.path}", wait=0.05):
                 _prepare(home, notes)
-        except BusyError:
+        except (BusyError, FolderGoneError):  # others look, too; `delete --all` has removed the home meanwhile
             if time.monotonic() > deadline:
                 raise
 
@@ -445,15 +503,33 @@ def _read_catalog(home: Home) -> Catalog | None:
         return Catalog(home.catalog, immutable=True)
 
 
+def _held(home: Home) -> Lock | None:
+    """The home's lock, held with others; None where no process of ours can be writing."""
+    if not os.access(home.lock, os.W_OK):
+        return None
+    lock = Lock(home.lock, f"the home {home.path}", shared=True)
+    try:
+        lock.acquire()
+    except FolderGoneError:
+        return None
+    return lock
+
+
 def opened_for_reading(home: Home) -> Archive:
     """Opens a home without writing to it, if it is as this program leaves it; one that is not there is empty.
 
     Raises:
         RolloutsError: it cannot be read, or needs work first that cannot be done.
     """
-    catalog = _read_catalog(home)
-    if catalog:
-        return Archive(home, catalog, None, [])
+    lock = _held(home)
+    try:
+        catalog = _read_catalog(home)
+        if catalog:
+            lock, held = None, lock
+            return Archive(home, catalog, held, [])
+    finally:
+        if lock:
+            lock.release()  # what comes next, a rebuild perhaps, takes it alone
     if os.path.exists(home.catalog) or _lacks_catalog(home):
         return opened(home)
     nothing = Catalog(":memory:")

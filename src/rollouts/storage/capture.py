@@ -72,13 +72,14 @@ class _Units:
             for path, (untracked, verdict) in unit.unstored.items():
                 below = path.rstrip(b"/") + b"/"
                 if verdict[0] == DIRECTORY and below not in self.seen:
-                    pending += [(below, nested) for nested in self._nested(below, untracked=untracked)]
+                    is_file = untracked and path != below  # when it was listed
+                    pending += [(below, nested) for nested in ([] if is_file else self._nested(prefix, path))]
 
     def _compare(self, prefix: bytes, seen: _Seen) -> Unit:
         old = self.old.get(prefix)
         if old is not None and old.listing == seen.listing:
             unstored = {path: self._again(path, *was) for path, was in old.unstored.items()}
-            dirs = old.dirs
+            dirs, quiet = old.dirs, old.quiet
         else:
             self.changed = True
             listed = listing.entries(seen.listing, prefix, self.limits.home)
@@ -89,22 +90,23 @@ class _Units:
                 for path, untracked in listed.items()
                 if path not in known
             }
-            dirs = frozenset(listing.directories(listed, prefix))
+            dirs, quiet = frozenset(listing.directories(listed, prefix)), {}
         self.to_add |= {path: untracked for path, (untracked, verdict) in unstored.items() if verdict[0] == STORABLE}
         for path in listing.untracked(seen.listing, prefix):
             size = self.index.examiner.size(path) if path not in unstored else 0
             if size > self.limits.untracked:
                 self.too_large.append(path)
                 unstored[path] = (True, (TOO_LARGE, size))
-        return Unit(seen.listing, dirs, unstored)
+        return Unit(seen.listing, dirs, unstored, quiet)
 
     def _again(self, path: bytes, untracked: bool, was: Verdict) -> tuple[bool, Verdict]:
         now = self.index.examiner.verdict(path, untracked=untracked, open_it=True)
         refused_by_git = was[0] == UNSTORABLE and now[0] == STORABLE
         return untracked, was if refused_by_git else now
 
-    def _nested(self, prefix: bytes, *, untracked: bool) -> list[_Seen]:
-        """A repository in the workspace; a submodule's directory without one is taken whole."""
+    def _nested(self, outer: bytes, path: bytes) -> list[_Seen]:
+        """A repository in the unit `outer`; one that cannot be read, or a submodule without one, is taken whole."""
+        prefix = path.rstrip(b"/") + b"/"
         place, home = self.index.place, self.limits.home
         below = place.root + b"/" + prefix
         if workspace.is_repository(below + b".git"):
@@ -113,15 +115,20 @@ class _Units:
                     return [_Seen(running.output(), None)]
             except CommandError:
                 pass  # git cannot read it: its files are there all the same
-        elif untracked or not self._is_gitlink(prefix.rstrip(b"/")):
+        elif path != prefix and (self.seen[outer].walked or not self._is_gitlink(outer, path)):
             return []
         walked = walk.walk(place.root, prefix.rstrip(b"/"), self.limits.untracked, home)
         return [_Seen(walked.listing(prefix), walked)]
 
-    def _is_gitlink(self, path: bytes) -> bool:
-        place = self.index.place
-        listed = git.user(place.git_dir or b"", place.root, "--literal-pathspecs", "ls-files", "-sz", "--", path)
-        return listed.startswith(b"160000 ")
+    def _is_gitlink(self, outer: bytes, path: bytes) -> bool:
+        work_tree, dot_git = self._repository(outer)
+        question = ("--literal-pathspecs", "ls-files", "-sz", "--", path[len(outer) :])
+        return git.user(dot_git, work_tree, *question).startswith(b"160000 ")
+
+    def _repository(self, prefix: bytes) -> tuple[bytes, bytes]:
+        """The work tree and the `.git` of a unit."""
+        work_tree = self.index.place.root + b"/" + prefix
+        return work_tree, (self.index.place.git_dir if not prefix else None) or work_tree + b".git"
 
     def listed(self) -> set[bytes]:
         """Every path that belongs, stored or not; roots of nested units are directories, not files."""
@@ -141,13 +148,14 @@ class _Units:
 
     def _surveyed(self, prefix: bytes, nested: set[bytes]) -> Odd:
         root = self.index.place.root
-        odd = listing.survey(root, self.new[prefix].dirs, nested, self.limits.home)
+        unit = self.new[prefix]
+        odd, quiet = listing.survey(root, unit.dirs, nested, self.limits.home, unit.quiet)
+        self.new[prefix] = unit._replace(quiet=quiet)
         if odd.special:
-            work_tree = root + b"/" + prefix
-            dot_git = self.index.place.git_dir if not prefix else None
+            work_tree, dot_git = self._repository(prefix)
             paths = b"".join(path[len(prefix) :] + b"\0" for path in odd.special)
             question = ("check-ignore", "-z", "--stdin")
-            with git.start_user(dot_git or work_tree + b".git", work_tree, *question, stdin=paths) as running:
+            with git.start_user(dot_git, work_tree, *question, stdin=paths) as running:
                 _, ignored, _ = running.finish()
             hidden = {prefix + path for path in ignored.split(b"\0")}
             odd.skipped.update({path: verdict for path, verdict in odd.special.items() if path not in hidden})
@@ -176,20 +184,20 @@ def _look(store: GitStore, index: Index, limits: Limits) -> tuple[_Seen, Refresh
         return _first_look(index.place, limits), index.settle(refresh)
 
 
-def _shown(path: bytes) -> bytes:
-    """The path that a skip is reported under: of a foreign `.git`-like directory itself, not each file in it."""
-    at = (b"/" + path.lower() + b"/").find(b"/.git/")
-    return path[: at + 4] if at >= 0 else path
+def _skipped(path: bytes, verdict: Verdict) -> tuple[bytes, Verdict]:
+    """What a skip is reported as: that of a foreign `.git` is its own, not one of each file in it."""
+    at = listing.foreign_git(path)
+    return (path[: at + 4], (UNSTORABLE, None)) if at >= 0 else (path, verdict)
 
 
 def _facts(place: Place, units: _Units) -> Facts:
     odd = units.odd()
-    skipped = {
-        _shown(path): verdict
-        for unit in units.new.values()
-        for path, (_, verdict) in unit.unstored.items()
-        if verdict[0] not in {STORABLE, ABSENT, DIRECTORY}
-    } | odd.skipped
+    foreign = {path for path in odd.empty_dirs if listing.foreign_git(path) >= 0}
+    unstored = {path: verdict for unit in units.new.values() for path, (_, verdict) in unit.unstored.items()}
+    unstored |= odd.skipped | dict.fromkeys(foreign, (UNSTORABLE, None))
+    skipped = dict(
+        _skipped(path, verdict) for path, verdict in unstored.items() if verdict[0] not in {STORABLE, ABSENT, DIRECTORY}
+    )
     top = units.seen[b""].walked
     nested = (
         top.nested
@@ -199,7 +207,7 @@ def _facts(place: Place, units: _Units) -> Facts:
     modes: Modes | None = walk.modes(top) if top else None
     return Facts(
         tuple((path, *verdict) for path, verdict in sorted(skipped.items())),
-        tuple(sorted(odd.empty_dirs)),
+        tuple(sorted(set(odd.empty_dirs) - foreign)),
         modes,
         tuple((path, workspace.head(place.root + b"/" + path + b"/.git")) for path in sorted(nested)),
     )

@@ -81,11 +81,18 @@ class Catalog:
         try:
             where = f"file:{_uri_path(path)}?immutable=1" if immutable else path
             self._connection = sqlite3.connect(where, timeout=_WAIT_SECONDS, isolation_level=None, uri=immutable)
+        except sqlite3.Error as error:
+            raise _words(error, path) from error
+        try:
             self._connection.execute("PRAGMA foreign_keys = ON")
             self._connection.execute("PRAGMA synchronous = NORMAL")
             self.is_current = migrations.is_current(self._connection, path)
         except sqlite3.Error as error:
+            self.close()
             raise _words(error, path) from error
+        except RolloutsError:
+            self.close()  # a connection that is left open leaves its log behind
+            raise
 
     def migrate(self) -> None:
         """Brings it to the current schema; the caller holds the home's lock alone."""

@@ -207,7 +207,7 @@ class GitStore:
 
     def check_out(self, commit: str, tree: bytes, index: str) -> None:
         """Writes all files of a commit below the empty directory `tree`, one worker a processor."""
-        options = ("-c", f"checkout.workers={os.cpu_count() or 1}", "-c", "checkout.thresholdForParallelism=100")
+        options = ("-c", f"checkout.workers={os.cpu_count() or 1}", "-c", "checkout.thresholdForParallelism=1000")
         git.sealed(self.path, *options, "read-tree", "-u", "--reset", commit, work_tree=tree, index=index)
 
     def check_out_files(self, entries: list[Entry], tree: bytes, index: str) -> None:

@@ -9,11 +9,16 @@ from rollouts.process import Running
 from rollouts.record import Record
 from rollouts.storage import git, workspace
 from rollouts.storage.git_store import GitStore
-from rollouts.storage.listing import ABSENT, DIRECTORY, STORABLE, UNSTORABLE, Examiner, Verdict
+from rollouts.storage.listing import ABSENT, DIRECTORY, RESTLESS, STORABLE, UNSTORABLE, Examiner, Verdict
 from rollouts.storage.workspace import Place
 
-_ROUNDS = 4  # how often files may change under a refresh before it gives up
+_ROUNDS = 5  # how often files may change under a refresh before it gives up
+_PATIENCE = 2  # how often before those that differ are taken out, to be read one by one
 _MANY = 200  # new files: from here on one pack is cheaper than a loose object each
+_TALK = (
+    *(b"warning: unable to access '", b"warning: Negative patterns are ignored", b"Use '\\!' for literal leading"),
+    *(b"warning: ignoring overly l", b"warning: ignoring too large"),
+)
 _REFUSED_AT_MOST = 100  # paths that git refuses one by one; more is no matter of names
 
 
@@ -56,32 +61,43 @@ class Index:
             RolloutsError: the files do not come to rest.
         """
         code, out, err = running.finish()
-        if code == 0 and not err:
-            changed = _printed_paths(out)
-            links = [path for path in changed if self.examiner.verdict(path, untracked=False)[0] == DIRECTORY]
-            self.remove(links)  # a file gave way to a repository: git would link to its commit, and lose its files
-            return Refreshed(not links and b"\nremove '" not in b"\n" + out, changed)
-        for _ in range(_ROUNDS):
+        heard = fresh = _complaints(err)
+        mended = 0
+        while code or fresh:
             failure = CommandError("git", code, err)
             if failure.disk_full:
                 raise failure
-            if not self._mend():
+            if mended == _ROUNDS:
+                root = os.fsdecode(self.place.root)
+                raise RolloutsError(
+                    f"files of {root} keep changing while they are captured; try again when they rest ({failure})"
+                )
+            if not self._mend(patient=mended < _PATIENCE):
                 return Refreshed(steady=False, changed=[])
+            mended += 1
             with self.store.refresh(self.place.root) as again:
                 code, more, err = again.finish()
             out += more
-            if code == 0 and not err:
-                return Refreshed(steady=False, changed=_printed_paths(out))
-        root = os.fsdecode(self.place.root)
-        raise RolloutsError(
-            f"files of {root} keep changing while they are captured; try again when they rest ({failure})"
-        )
+            fresh = _complaints(err) - heard  # said once more, with all that is indexed readable, it is talk
+            heard |= fresh
+        changed = _added_paths(out)
+        links = self._links(changed)
+        self.remove(links)
+        return Refreshed(not mended and not links and b"\nremove '" not in b"\n" + out, changed)
 
-    def _mend(self) -> bool:
+    def _links(self, changed: list[bytes]) -> list[bytes]:
+        """Files that gave way to a repository: git links to its commit, and would lose its files."""
+        verdicts = {path: self.examiner.verdict(path, untracked=False)[0] for path in changed}
+        if ABSENT in verdicts.values():  # gone again, or misread
+            verdicts = {path: self.examiner.verdict(path, untracked=False)[0] for path in self.known()}
+        return [path for path, verdict in verdicts.items() if verdict == DIRECTORY]
+
+    def _mend(self, *, patient: bool) -> bool:
         """Takes out of the index what can no longer be read. False when the index itself is no good and was dropped."""
         self.store.sweep()
         try:
-            suspects = self.store.unsettled(self.place.root) | self.store.indexed()
+            restless = self.store.unsettled(self.place.root)
+            suspects = restless | self.store.indexed()
         except CommandError as error:
             if error.disk_full:
                 raise
@@ -89,14 +105,23 @@ class Index:
             self._known = set()
             return False
         verdicts = {path: self.examiner.verdict(path, untracked=False, open_it=True)[0] for path in suspects}
-        self.remove([path for path, verdict in verdicts.items() if verdict not in {STORABLE, ABSENT}])
+        bad = {path for path, verdict in verdicts.items() if verdict != STORABLE}
+        self.remove(sorted(bad if patient else bad | restless))
         self._known = None
         return True
 
     def remove(self, paths: list[bytes]) -> None:
-        if paths:
-            self.store.forget(self.place.root, paths)
-            self._known = None
+        """Takes paths out; tried again when git, which looks at just changed files once more, saw one shrink."""
+        self._known = None if paths else self._known
+        for left in reversed(range(_ROUNDS)):
+            try:
+                self.store.forget(self.place.root, paths)
+            except CommandError as error:
+                if error.code >= 0 or not left:
+                    raise
+                self.store.sweep()
+            else:
+                return
 
     def add(self, paths: dict[bytes, bool]) -> None:
         """Adds paths (path -> is untracked). What cannot be added is in `refused` afterwards."""
@@ -131,15 +156,15 @@ class Index:
             return False  # some are not there (a partial clone, a damaged repository); the files themselves are
         return True
 
-    def _add(self, paths: list[bytes], *, streamed: bool) -> None:
+    def _add(self, paths: list[bytes], *, streamed: bool, tries: int = _ROUNDS) -> None:
         if not paths:
             return
         try:
             self.store.add(self.place.root, paths, streamed=streamed)
         except CommandError as error:
-            self._add_what_can_be(paths, error, streamed=streamed)
+            self._add_what_can_be(paths, error, streamed=streamed, tries=tries)
 
-    def _add_what_can_be(self, paths: list[bytes], error: CommandError, *, streamed: bool) -> None:
+    def _add_what_can_be(self, paths: list[bytes], error: CommandError, *, streamed: bool, tries: int) -> None:
         """After a failure: without what is gone or unreadable by now, else in halves, down to the one to blame."""
         if error.disk_full or len(self.refused) > _REFUSED_AT_MOST:
             raise error
@@ -147,16 +172,25 @@ class Index:
         verdicts = {path: self.examiner.verdict(path, untracked=False, open_it=True) for path in paths}
         good = [path for path, verdict in verdicts.items() if verdict[0] == STORABLE]
         self.refused |= {path: verdict for path, verdict in verdicts.items() if verdict[0] != STORABLE}
+        shrank = error.code < 0 or b"short read" in error.stderr or b"failed to read" in error.stderr
         if len(good) < len(paths):
             self._add(good, streamed=streamed)
-        elif len(paths) == 1:
-            self.refused[paths[0]] = (UNSTORABLE, None)
-        else:
+        elif len(paths) > 1:
             self._add(paths[: len(paths) // 2], streamed=streamed)
             self._add(paths[len(paths) // 2 :], streamed=streamed)
+        elif shrank and tries:
+            self._add(paths, streamed=streamed, tries=tries - 1)
+        else:
+            self.refused[paths[0]] = (RESTLESS if shrank else UNSTORABLE, None)
 
 
-def _printed_paths(out: bytes) -> list[bytes]:
-    """The paths in git's `add 'path'` lines. A name with such a line in it is misread, so this only counts bytes."""
-    lines = out.replace(b"'\nremove '", b"'\nadd '").removesuffix(b"'\n").split(b"'\nadd '")
-    return [lines[0].partition(b"'")[2], *lines[1:]] if out else []
+def _complaints(err: bytes) -> set[bytes]:
+    """What git says of files that it cannot read, without what it says of odd .gitattributes (unread at every turn)."""
+    lines = err.splitlines()
+    return {line for line in lines if not line.startswith(_TALK) and b" is not a valid attribute name: " not in line}
+
+
+def _added_paths(out: bytes) -> list[bytes]:
+    """The paths in git's `add 'path'` lines, among `remove 'path'` ones. A name that holds such a line is misread."""
+    text = (b"'\n" + out).removesuffix(b"'\n").replace(b"'\nremove '", b"'\nadd '\0")
+    return [path for path in text.split(b"'\nadd '")[1:] if not path.startswith(b"\0")]

@@ -10,7 +10,7 @@ import marshal
 import os
 
 from rollouts.record import Record
-from rollouts.storage.listing import Verdict
+from rollouts.storage.listing import Stamp, Verdict
 
 _VERSION = b"rollouts-kept-1\n"
 
@@ -22,6 +22,8 @@ class Unit(Record):
     dirs: frozenset[bytes]
     unstored: dict[bytes, tuple[bool, Verdict]]
     """Listed paths that are not in the index: path -> (is untracked, why)."""
+    quiet: dict[bytes, Stamp]
+    """Directories in which a survey found nothing of note."""
 
 
 class Kept(Record):

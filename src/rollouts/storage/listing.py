@@ -6,8 +6,10 @@ as files under its own ignore rules.
 
 from __future__ import annotations
 
+import errno
 import os
 import stat
+import time
 from collections.abc import Iterable, Iterator
 
 from rollouts.process import Running
@@ -16,7 +18,12 @@ from rollouts.storage import git
 
 STORABLE, ABSENT, DIRECTORY = "", "absent", "directory"
 TOO_LARGE, UNREADABLE, UNSTORABLE = "larger than the limit", "unreadable", "a name that git cannot store"
+RESTLESS = "changing while it was read"
 _KINDS = {stat.S_IFIFO: "fifo", stat.S_IFSOCK: "socket", stat.S_IFCHR: "device", stat.S_IFBLK: "device"}
+
+Stamp = tuple[int, int]
+"""Inode and change time (ns) of a directory: it moves with each entry that comes or goes, and nobody can set it."""
+_COARSE_NS = 2 * 10**9  # file systems count time in steps of up to two seconds
 
 Verdict = tuple[str, int | None]
 """(STORABLE, ABSENT, DIRECTORY or the reason why it is skipped; size in bytes where that is the point)."""
@@ -28,7 +35,7 @@ class Odd(Record):
     empty_dirs: list[bytes]
     skipped: dict[bytes, Verdict]
     special: dict[bytes, Verdict]
-    """Pipes, sockets and devices: skipped as well, unless an ignore rule covers them."""
+    """Pipes, sockets, devices and unreadable directories: skipped as well, unless an ignore rule covers them."""
 
 
 def start_listing(work_tree: bytes, dot_git: bytes, home: bytes | None) -> Running:
@@ -71,52 +78,127 @@ def directories(paths: Iterable[bytes], prefix: bytes) -> set[bytes]:
     return found
 
 
-def _empty_below(root: bytes, directory: bytes, home: bytes | None) -> list[bytes] | None:
-    """The empty directories at and below one that no listed path lies in; None as soon as any file is seen."""
-    if directory == home:
-        return None
-    found: list[bytes] = []
-    with os.scandir(root + b"/" + directory) as scan:
-        for entry in scan:
-            if not entry.is_dir(follow_symlinks=False) or entry.name == b".git":
-                return None
-            below = _empty_below(root, directory + b"/" + entry.name, home)
-            if below is None:
-                return None
-            found += below
-    return found or [directory]
+class _Survey:
+    """A look at directories of a workspace that listed files lie in, and at those between them."""
 
+    def __init__(self, root: bytes, dirs: frozenset[bytes], nested: set[bytes], home: bytes | None) -> None:
+        self._root = root
+        self._dirs = dirs
+        self._nested = nested
+        self._home = home
+        self._odd = Odd([], {}, {})
+        self._links: list[bytes] = []
+        self._resting = time.time_ns() - _COARSE_NS
 
-def survey(root: bytes, dirs: frozenset[bytes], nested: set[bytes], home: bytes | None) -> Odd:
-    """Looks at the directories that listed files lie in, for what a listing does not show."""
-    odd = Odd([], {}, {})
-    for directory in dirs:
-        where = directory + b"/" if directory else b""
+    def look_again(self, directory: bytes, was: Stamp | None) -> Stamp | None:
+        """Notes what is odd in a directory. Returns its stamp when there was nothing and it has been at rest.
+
+        Args:
+            directory: from the workspace's root.
+            was: the stamp that it had when it was last seen with nothing odd in it.
+        """
         try:
-            with os.scandir(root + b"/" + directory) as scan:
+            status = os.lstat(self._root + b"/" + directory)
+        except OSError:
+            status = None
+        now = (status.st_ino, status.st_ctime_ns) if status else None
+        if now is not None and now == was:
+            return now
+        is_quiet = self._look_into(directory)
+        return now if is_quiet and status and status.st_ctime_ns < self._resting else None
+
+    def _look_into(self, directory: bytes) -> bool:
+        """Notes what is odd in a directory. True when it holds but listed files and their directories."""
+        where = directory + b"/" if directory else b""
+        is_empty = bool(directory)
+        is_quiet = True
+        try:
+            with os.scandir(self._root + b"/" + directory) as scan:
                 for entry in scan:
-                    if entry.is_file(follow_symlinks=False) or entry.is_symlink():
+                    is_empty = is_empty and entry.name == b".git"
+                    if entry.is_file(follow_symlinks=False):
                         continue
                     path = where + entry.name
+                    is_quiet = is_quiet and path in self._dirs and entry.is_dir(follow_symlinks=False)
+                    if entry.is_symlink():
+                        self._links.append(path)
+                    elif not entry.is_dir(follow_symlinks=False):
+                        self._odd.special[path] = special(entry.stat(follow_symlinks=False))
+                    elif path not in self._dirs and path not in self._nested and entry.name != b".git":
+                        self._look_between(path)
+        except (FileNotFoundError, NotADirectoryError):
+            return False
+        except OSError:
+            self._odd.skipped[directory or b"."] = (UNREADABLE, None)
+            return False
+        if is_empty:  # its files were deleted, or it is a repository without any
+            self._odd.empty_dirs.append(directory)
+        return is_quiet and not is_empty
+
+    def _look_between(self, directory: bytes) -> None:
+        below = Odd([], {}, {})
+        if self._holds_no_file(directory, below):  # else a rule ignores the file, and perhaps all that is beside it
+            self._odd.empty_dirs.extend(below.empty_dirs)
+            self._odd.special.update(below.special)
+
+    def _holds_no_file(self, directory: bytes, odd: Odd) -> bool:
+        """Notes what is odd at and below a directory that no listed path lies in. False as soon as it sees a file."""
+        if directory == self._home:
+            return False
+        is_empty = True
+        try:
+            with os.scandir(self._root + b"/" + directory) as scan:
+                for entry in scan:
+                    is_empty = False
+                    path = directory + b"/" + entry.name
+                    if entry.name == b".git" or entry.is_symlink() or entry.is_file(follow_symlinks=False):
+                        return False
                     if not entry.is_dir(follow_symlinks=False):
                         odd.special[path] = special(entry.stat(follow_symlinks=False))
-                    elif path not in dirs and path not in nested and entry.name != b".git":
-                        odd.empty_dirs.extend(_readable_empty(root, path, odd, home))
+                    elif not self._holds_no_file(path, odd):
+                        return False
         except (FileNotFoundError, NotADirectoryError):
-            continue
-        except PermissionError:
-            odd.skipped[directory] = (UNREADABLE, None)
-    return odd
+            return True
+        except OSError:
+            odd.special[directory] = (UNREADABLE, None)
+        else:
+            if is_empty:
+                odd.empty_dirs.append(directory)
+        return True
+
+    def result(self) -> Odd:
+        """All that was noted, but for what lies beyond links: tracked files may be listed there, and none belongs."""
+        links = self._dirs.intersection(self._links)
+        if not links:
+            return self._odd
+        beyond = (*(link + b"/" for link in links),)
+        return Odd(
+            [path for path in self._odd.empty_dirs if not (path + b"/").startswith(beyond)],
+            {path: verdict for path, verdict in self._odd.skipped.items() if not (path + b"/").startswith(beyond)},
+            {path: verdict for path, verdict in self._odd.special.items() if not path.startswith(beyond)},
+        )
 
 
-def _readable_empty(root: bytes, directory: bytes, odd: Odd, home: bytes | None) -> list[bytes]:
-    try:
-        return _empty_below(root, directory, home) or []
-    except FileNotFoundError:
-        return []
-    except PermissionError:
-        odd.skipped[directory] = (UNREADABLE, None)
-        return []
+def survey(
+    root: bytes, dirs: frozenset[bytes], nested: set[bytes], home: bytes | None, quiet: dict[bytes, Stamp]
+) -> tuple[Odd, dict[bytes, Stamp]]:
+    """Looks at the directories that listed files lie in, for what a listing does not show.
+
+    Args:
+        root: absolute.
+        dirs: the directories.
+        nested: roots of other units.
+        home: the Rollouts home, when it lies inside.
+        quiet: the second result of the last survey; a directory whose stamp is still the same is not read again.
+    """
+    look = _Survey(root, dirs, nested, home)
+    stamps = {directory: look.look_again(directory, quiet.get(directory)) for directory in dirs}
+    return look.result(), {directory: stamp for directory, stamp in stamps.items() if stamp}
+
+
+def foreign_git(path: bytes) -> int:
+    """Where in a path a component that is `.git` in any case begins, which no git tree can hold; -1 without one."""
+    return (b"/" + path.lower() + b"/").find(b"/.git/")
 
 
 def special(status: os.stat_result) -> Verdict:
@@ -145,12 +227,16 @@ class Examiner:
         """Its own status; None when there is nothing, or only beyond a link.
 
         Raises:
-            PermissionError: its directory cannot be searched.
+            OSError: its directory cannot be searched, its path is too long.
         """
         try:
             return os.lstat(self._root + b"/" + path)
         except (FileNotFoundError, NotADirectoryError):
             return None
+        except OSError as error:
+            if error.errno == errno.ELOOP:  # beyond a link that leads to itself
+                return None
+            raise
 
     def verdict(self, path: bytes, *, untracked: bool, open_it: bool = False) -> Verdict:  # noqa: PLR0911 - one a kind of file
         """Whether a listed path can be stored.
@@ -160,12 +246,11 @@ class Examiner:
             untracked: the size limit applies.
             open_it: also try to open it for reading.
         """
-        at = b"/" + path.lower() + b"/"
-        if b"/.git/" in at:
+        if foreign_git(path) >= 0:
             return UNSTORABLE, None
         try:
             status = self.status(path)
-        except PermissionError:
+        except OSError:
             return UNREADABLE, None
         if status is None or not self._in_real_directory(path):
             return ABSENT, None
@@ -173,7 +258,7 @@ class Examiner:
         if stat.S_ISDIR(mode):
             return DIRECTORY, None
         if stat.S_ISLNK(mode):
-            return (UNSTORABLE if at.endswith(b"/.gitmodules/") else STORABLE), None
+            return (UNSTORABLE if path.lower().rpartition(b"/")[2] == b".gitmodules" else STORABLE), None
         if not stat.S_ISREG(mode):
             return special(status)
         if untracked and status.st_size > self._limit:
@@ -190,6 +275,6 @@ class Examiner:
     def size(self, path: bytes) -> int:
         try:
             status = self.status(path)
-        except PermissionError:
+        except OSError:
             return 0
         return status.st_size if status else 0

@@ -1,4 +1,4 @@
-"""Locks that the kernel releases when their holder dies, with bounded waits.
+"""Locks that the kernel releases when their holder dies, with bounded waits (`ROLLOUTS_LOCK_TIMEOUT` seconds, else 60).
 
 The file stays inheritable: a git process that outlives its killed parent still holds the lock, so whoever gets it knows
 that nobody writes here any more.
@@ -20,6 +20,26 @@ class BusyError(RolloutsError):
     """Another process held a lock for too long."""
 
 
+class FolderGoneError(FileNotFoundError):
+    """The directory that a lock lies in is not there (any more)."""
+
+
+def patience() -> float:
+    """The seconds that a lock is waited for.
+
+    Raises:
+        RolloutsError: `ROLLOUTS_LOCK_TIMEOUT` is no number of seconds.
+    """
+    given = os.environ.get("ROLLOUTS_LOCK_TIMEOUT")
+    try:
+        seconds = float(given) if given else WAIT_SECONDS
+    except ValueError:
+        seconds = -1.0
+    if not 0 <= seconds < float("inf"):  # not a number compares false, too
+        raise RolloutsError(f"ROLLOUTS_LOCK_TIMEOUT is {given!r}; give a number of seconds")
+    return seconds
+
+
 class Lock:
     """An advisory lock on a file (`flock`), taken in a `with` block.
 
@@ -27,18 +47,22 @@ class Lock:
         path: the lock file; made when it is not there.
         shared: several may hold it at once, beside no exclusive holder.
         what: named in the error when it cannot be had in time.
+        wait: how many seconds to try; `patience()` unless given.
     """
 
-    def __init__(self, path: str, what: str, *, shared: bool = False, wait: float = WAIT_SECONDS) -> None:
+    def __init__(self, path: str, what: str, *, shared: bool = False, wait: float | None = None) -> None:
         self.path = path
         self.what = what
         self._kind = fcntl.LOCK_SH if shared else fcntl.LOCK_EX
-        self._wait = wait
+        self._wait = patience() if wait is None else wait
         self._fd = -1
 
     def _try(self) -> bool:
         """Takes the lock if nobody has it; a lock file that was deleted meanwhile does not count."""
-        fd = os.open(self.path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        try:
+            fd = os.open(self.path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        except FileNotFoundError as error:
+            raise FolderGoneError(error.errno, error.strerror, self.path) from error
         try:
             fcntl.flock(fd, self._kind | fcntl.LOCK_NB)
             if os.path.samestat(os.fstat(fd), os.stat(self.path)):
@@ -57,6 +81,7 @@ class Lock:
 
         Raises:
             BusyError: it could not be had in time.
+            FolderGoneError: there is no directory for it.
         """
         deadline = time.monotonic() + self._wait
         pause = 0.001

@@ -86,6 +86,7 @@ def apply(connection: sqlite3.Connection, path: str) -> None:
         return
     if connection.execute("SELECT 1 FROM sqlite_master LIMIT 1").fetchone():
         _back_up(connection, f"{path}.v{version}-backup")
+        os.chmod(path, 0o600)  # agent-rollouts 0.1 left it open to all, with passwords in URLs perhaps
     connection.execute("PRAGMA journal_mode = WAL")
     connection.execute("BEGIN IMMEDIATE")
     try:
@@ -94,5 +95,6 @@ def apply(connection: sqlite3.Connection, path: str) -> None:
         connection.execute(f"PRAGMA user_version = {VERSION}")
         connection.execute("COMMIT")
     except BaseException:
-        connection.execute("ROLLBACK")
+        if connection.in_transaction:  # a full disk has ended it already
+            connection.execute("ROLLBACK")
         raise

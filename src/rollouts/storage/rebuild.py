@@ -168,7 +168,7 @@ def fill(catalog: Catalog, home: Home, older: list[str]) -> Rebuilt:
                 snapshots += 1
             except RolloutsError as error:  # a turn that a killed capture stored once more
                 unreadable.append(str(error))
-    for path in known.paths:
+    for path in reversed(known.paths):  # the first one to say something is believed
         try:
             catalog.adopt_settings(path)
         except RolloutsError as error:

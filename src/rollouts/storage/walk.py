@@ -32,7 +32,7 @@ def _note(walk: Walk, entry: os.DirEntry[bytes], path: bytes, limit: int) -> boo
         status = entry.stat(follow_symlinks=False)
     except FileNotFoundError:
         return False
-    except PermissionError:
+    except OSError:
         walk.odd.skipped[path] = (UNREADABLE, None)
         return False
     if stat.S_ISDIR(status.st_mode):
@@ -66,7 +66,7 @@ def walk(root: bytes, start: bytes, limit: int, home: bytes | None) -> Walk:
             found.dirs[directory] = os.lstat(root + b"/" + directory).st_mode
         except (FileNotFoundError, NotADirectoryError):
             continue
-        except PermissionError:
+        except OSError:
             found.odd.skipped[directory or b"."] = (UNREADABLE, None)
             continue
         before = len(found.files) + len(pending)

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import json
 import os
+import sqlite3
 import stat
 import subprocess
 import sys
@@ -145,3 +147,77 @@ def rows(home: Path) -> list[str]:
         found += [row["id"] for row in json.loads(ok("list", "--session", session, "--json"))["snapshots"]]
     assert home.exists() or not found
     return found
+
+
+def failure(result: Result, code: int = 1) -> str:
+    """The one line that a failed command says; it exits with `code` and prints nothing on stdout."""
+    assert (result.code, result.out) == (code, ""), result
+    assert result.err.startswith("Error: "), result
+    assert result.err.count("\n") == 1, result
+    assert result.err.endswith("\n"), result
+    return result.err.removeprefix("Error: ").removesuffix("\n")
+
+
+def store_of(home: Path, taken: Mapping[str, Any]) -> Path:
+    """The bare store that a snapshot's JSON document speaks of."""
+    return home / "workspaces" / str(taken["workspace_id"]) / "store.git"
+
+
+class Captured(NamedTuple):
+    """A turn that was captured and restored."""
+
+    snapshot: dict[str, Any]
+    files: Path
+    facts: dict[str, Any]
+
+
+def facts(home: Path, document: Mapping[str, Any]) -> dict[str, Any]:
+    """The JSON line in a snapshot's commit; paths that are not UTF-8 are left as `path_b64`."""
+    store = home / "workspaces" / document["workspace_id"] / "store.git"
+    line = git("--git-dir", store, "log", "-1", "--format=%b", document["store_commit_sha"], cwd=store)
+    found: dict[str, Any] = json.loads(line)
+    return found
+
+
+def captured(workspace: Path, *, session: str = "s", env: Mapping[str, str] | None = None) -> Captured:
+    """Captures a workspace as a new turn and restores that turn beside the Rollouts home, with --verify."""
+    home = Path(os.environ["ROLLOUTS_HOME"])
+    message = os.urandom(4).hex()
+    document = snapshot(workspace, message=message, session=session, env=env)
+    files = restored(document["id"], home.parent / "restored" / message)
+    return Captured(document, files, facts(home, document))
+
+
+def skipped(document: Mapping[str, Any]) -> dict[str, str]:
+    """What a snapshot left out: path -> reason."""
+    return {entry["path"]: entry["reason"] for entry in document["skipped"]}
+
+
+def put(root: Path, path: str | bytes, data: bytes = b"x\n", *, mode: int | None = None) -> Path:
+    """Writes a file and the directories above it. Returns its path."""
+    target = root / os.fsdecode(path)
+    target.parent.mkdir(parents=True, exist_ok=True)
+    target.write_bytes(data)
+    if mode is not None:
+        target.chmod(mode)
+    return target
+
+
+def commit_all(root: Path) -> None:
+    """Makes a repository if there is none, and commits all that no rule ignores."""
+    git("init", "-q", cwd=root)
+    git("add", "-A", cwd=root)
+    git("commit", "-q", "--allow-empty", "-m", "all", cwd=root)
+
+
+def new_repository(root: Path) -> Path:
+    """A repository with one committed file, `in.txt`."""
+    put(root, "in.txt", b"inside\n")
+    commit_all(root)
+    return root
+
+
+def query(home: Path, sql: str, *values: str) -> list[Any]:
+    """The rows that a statement gives on the catalog of a home."""
+    with contextlib.closing(sqlite3.connect(home / "rollouts.sqlite", isolation_level=None)) as connection:
+        return connection.execute(sql, values).fetchall()

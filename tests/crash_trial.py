@@ -1,0 +1,236 @@
+"""One trial of a crash: a copy of a prepared home, a command that is killed in it, and what must hold afterwards."""
+
+from __future__ import annotations
+
+import json
+import os
+import queue
+import random
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import NamedTuple
+
+from helpers import Result, contents
+
+SEED = int(os.environ.get("CRASH_SEED", "0")) or random.SystemRandom().randrange(1, 1 << 32)
+DENSITY = float(os.environ.get("CRASH_DENSITY", "1"))
+"""1 is what fits into every run of the suite; 4 kills four times as often."""
+
+Turn = tuple[str, str]
+"""Session and message."""
+Files = dict[bytes, tuple[str, bool, str]]
+
+
+class Kill(NamedTuple):
+    """When a command ends: at its Nth distinct line, or after some seconds, of a signal; neither is never."""
+
+    at: int = -1
+    after: float | None = None
+    signal: int = signal.SIGKILL
+
+
+NEVER = Kill()
+_COUNT = Kill(at=0)
+
+
+class Runner:
+    """A crash_runner.py in a process of its own."""
+
+    def __init__(self) -> None:
+        script = str(Path(__file__).with_name("crash_runner.py"))
+        self.process = subprocess.Popen([sys.executable, script], stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+
+    def call(self, home: Path, words: list[str], kill: Kill = NEVER) -> tuple[Result, int]:
+        """Runs a command line. Returns how it ended, and how many distinct lines it ran."""
+        request = {"words": words, "env": {"ROLLOUTS_HOME": str(home)}, **kill._asdict()}
+        assert self.process.stdin
+        assert self.process.stdout
+        self.process.stdin.write(json.dumps(request).encode() + b"\n")
+        self.process.stdin.flush()
+        answer = json.loads(self.process.stdout.readline())
+        return Result(answer["code"], answer["out"], answer["err"]), answer["lines"]
+
+    def close(self) -> None:
+        self.process.communicate()
+
+
+class Scene(NamedTuple):
+    """A command, the home that it is killed in, and what is known of both."""
+
+    home: Path
+    """Copied for each trial; need not be there."""
+    words: list[str]
+    """{out} stands for a directory of the trial's own."""
+    rows: dict[str, Turn]
+    """What the home lists, by snapshot id."""
+    turns: dict[Turn, Files]
+    """What the workspace held at every turn that may come to be listed."""
+    capture: list[str]
+    """A capture that must succeed afterwards."""
+    stays: set[Turn]
+    """The turns that must be listed in the end, those of `words` and `capture` included."""
+    restores: Turn | None = None
+    """What `words` restore, to {out}/dest."""
+
+
+class Trial:
+    """A scene in a directory of its own."""
+
+    def __init__(self, scene: Scene, runner: Runner, folder: Path) -> None:
+        self.scene = scene
+        self.runner = runner
+        self.home = folder / "home"
+        self.out = folder / "out"
+        self.out.mkdir(parents=True)
+        if scene.home.exists():
+            shutil.copytree(scene.home, self.home, symlinks=True)
+
+    def run(self, words: list[str], kill: Kill = NEVER) -> Result:
+        return self.runner.call(self.home, [word.replace("{out}", str(self.out)) for word in words], kill)[0]
+
+    def ok(self, *words: str) -> str:
+        result = self.run(list(words))
+        assert result.code == 0, (words, result)
+        return result.out
+
+    def rows(self) -> dict[str, Turn]:
+        """Everything that is listed."""
+        found: dict[str, Turn] = {}
+        for workspace in json.loads(self.ok("list", "--json"))["workspaces"]:
+            for session in workspace["sessions"]:
+                words = ("list", workspace["root_path"], "--session", session["session_id"], "--json")
+                rows = json.loads(self.ok(*words))["snapshots"]
+                found |= {row["id"]: (row["session_id"], row["message_id"]) for row in rows}
+        return found
+
+    def restored_rows(self) -> dict[str, Turn]:
+        """Everything that is listed, restored and compared with what the workspace held."""
+        found = self.rows()
+        for snapshot_id, turn in found.items():
+            destination = self.out.parent / "restored"
+            self.ok("restore", "--snapshot", snapshot_id, "--dest", str(destination))
+            assert contents(destination) == self.scene.turns[turn], turn
+            shutil.rmtree(destination)
+        return found
+
+    def take_destination(self) -> None:
+        """A destination is whole or not there; clears it for the next restore."""
+        destination = self.out / "dest"
+        if self.scene.restores and destination.exists():
+            assert contents(destination) == self.scene.turns[self.scene.restores]
+            shutil.rmtree(destination)
+
+    def leftovers(self) -> list[str]:
+        """What no finished work leaves behind, in the home and beside the destination of a restore."""
+        known = {workspace["id"] for workspace in json.loads(self.ok("list", "--json"))["workspaces"]}
+        stray = [path for path in self.home.glob("workspaces/*") if path.name not in known]
+        stray += [path for path in [*self.home.rglob("*"), *self.out.rglob("*")] if _is_stray(path.name)]
+        return [str(path.relative_to(self.out.parent)) for path in stray]
+
+
+def _is_stray(name: str) -> bool:
+    return (
+        name.startswith(("tmp_", ".tmp-", ".rollouts-restore-"))
+        or name.endswith((".new", ".deleted"))
+        or (name.endswith(".lock") and name not in {"rollouts.lock", "reading.lock"})
+    )
+
+
+def _created(result: Result) -> set[str]:
+    return {line.split()[-1] for line in result.out.splitlines() if line.startswith("Created snapshot ")}
+
+
+def examine(trial: Trial, killed: Result) -> None:
+    """Looks at everything that a user may meet after a command was killed."""
+    scene = trial.scene
+    assert killed.code in {0, 130, -signal.SIGKILL, -signal.SIGTERM}, killed
+    assert killed.code != 130 or "Error: interrupted" in killed.err.splitlines()[-1], killed
+    trial.take_destination()
+    found = trial.restored_rows()
+    assert _created(killed) <= found.keys(), "an id was printed that is not listed"
+    lost = scene.rows.keys() - found.keys()
+    assert not {scene.rows[row] for row in lost} & scene.stays, lost
+    again = trial.run(scene.words)
+    assert again.code == 0 or (scene.words[0] == "delete" and again.code == 1 and again.err.count("\n") == 1), again
+    trial.take_destination()
+    trial.ok(*scene.capture)
+    later = trial.rows()
+    assert not lost & later.keys(), "a deleted turn is back"
+    assert set(later.values()) == scene.stays, later
+    if trial.run(["doctor"]).code:
+        trial.ok("doctor", "--repair")
+    doctor = trial.ok("doctor")
+    assert "all is well" in doctor, doctor
+    assert trial.restored_rows() == later, "doctor changed what is listed"
+    assert not (left := trial.leftovers()), left
+
+
+def _try(scene: Scene, runner: Runner, folder: Path, kill: Kill) -> str:
+    """Makes one trial. Returns what was wrong; nothing when all is well."""
+    trial = Trial(scene, runner, folder)
+    killed = trial.run(scene.words, kill)
+    try:
+        examine(trial, killed)
+    except AssertionError as error:
+        return f"{kill} {killed.err.strip()} (code {killed.code}): {str(error)[:1500]}"
+    shutil.rmtree(folder)
+    return ""
+
+
+def run_trials(scene: Scene, folder: Path, kills: list[Kill]) -> list[str]:
+    """Makes a trial for each kill, one a processor at a time. Returns what was wrong."""
+    runners: queue.SimpleQueue[Runner] = queue.SimpleQueue()
+    everyone = [Runner() for _ in range(os.cpu_count() or 1)]
+    for runner in everyone:
+        runners.put(runner)
+
+    def one(number: int) -> str:
+        runner = runners.get()
+        try:
+            return _try(scene, runner, folder / f"trial {number}", kills[number])
+        finally:
+            runners.put(runner)
+
+    with ThreadPoolExecutor(len(everyone)) as pool:
+        wrong = [said for said in pool.map(one, range(len(kills))) if said]
+    for runner in everyone:
+        runner.close()
+    return wrong
+
+
+def _unharmed(scene: Scene, runner: Runner, folder: Path, kill: Kill) -> int:
+    trial = Trial(scene, runner, folder)
+    words = [word.replace("{out}", str(trial.out)) for word in scene.words]
+    result, lines = runner.call(trial.home, words, kill)
+    assert result.code == 0, result
+    return lines
+
+
+def extent(scene: Scene, folder: Path) -> tuple[int, float]:
+    """How many distinct lines a scene's command runs when nothing ends it, and how many seconds it takes."""
+    runner = Runner()
+    lines = _unharmed(scene, runner, folder / "lines", _COUNT)
+    started = time.monotonic()
+    _unharmed(scene, runner, folder / "seconds", NEVER)
+    seconds = time.monotonic() - started
+    runner.close()
+    return lines, seconds
+
+
+def line_kills(lines: int, most: int, number: int = signal.SIGKILL) -> list[Kill]:
+    """A seeded sample of the lines of a command, at most `most` at a density of 1."""
+    chosen = random.Random(SEED).sample(  # noqa: S311 - no secret
+        range(1, lines + 1), min(lines, round(most * DENSITY))
+    )
+    return [Kill(at=line, signal=number) for line in sorted(chosen)]
+
+
+def random_kills(count: int, seconds: float, number: int = signal.SIGKILL) -> list[Kill]:
+    """Seeded random instants within a command's run time."""
+    instants = random.Random(SEED)  # noqa: S311 - no secret
+    return [Kill(after=instants.uniform(0, seconds), signal=number) for _ in range(round(count * DENSITY))]

@@ -6,6 +6,7 @@ import io
 import os
 import sys
 
+from rollouts import paths
 from rollouts.errors import CommandError, DamagedCatalogError, RolloutsError
 
 INTERRUPTED = 130
@@ -71,10 +72,7 @@ def _log_bug() -> str:
     import tempfile  # noqa: PLC0415 - only for a failure
     import traceback  # noqa: PLC0415 - only for a failure
 
-    from rollouts import paths  # noqa: PLC0415 - only for a failure
-
     folder = paths.home().logs
-    os.umask(0o077)
     try:
         os.makedirs(folder, mode=0o700, exist_ok=True)
     except OSError:
@@ -139,6 +137,7 @@ def main() -> None:
     """Runs the command line of this process and ends it."""
     _open_standard_files()
     _let_any_text_out()
+    paths.keep_private()
     code = exit_code(sys.argv[1:])
     if code:
         _flush_what_can_be()

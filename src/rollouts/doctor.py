@@ -14,7 +14,7 @@ from collections.abc import Iterator
 from rollouts import __version__
 from rollouts.errors import CommandError, DamagedCatalogError, RolloutsError
 from rollouts.models import Snapshot, Workspace
-from rollouts.paths import Home
+from rollouts.paths import Home, keep_private
 from rollouts.record import Record
 from rollouts.storage import archive as archives
 from rollouts.storage import git, rebuild
@@ -132,7 +132,9 @@ class _Ward:
             if lock.read():
                 if self.repair:
                     self.archive.recover(self.record, lock)
-                yield _mended(f"a capture or deletion of {self.record.root_path} was killed", repair=self.repair)
+                yield _mended(
+                    f"a capture or deletion of {self.record.root_path} was killed or failed", repair=self.repair
+                )
             elif swept := self.store.leftovers():
                 if self.repair:
                     self.store.sweep()
@@ -237,7 +239,7 @@ def examine(home: Home, *, repair: bool) -> Report:
     """
     if os.path.lexists(home.path) and not os.path.isdir(home.path):
         raise RolloutsError(f"the home {home.path} is no directory; check ROLLOUTS_HOME")
-    os.umask(0o077)
+    keep_private()
     if os.path.isdir(home.path):
         os.listdir(home.path)  # what cannot be read would look like an empty home
     versions, findings = _versions()

@@ -6,8 +6,9 @@ import os
 
 from rollouts.record import Record
 
-# Restored files follow the umask that the user started us with; everything in the home is private.
-USER_UMASK = os.umask(0o077)
+_PRIVATE = 0o077
+USER_UMASK = os.umask(_PRIVATE)
+"""What the user started this process with: restored files follow it, all else that is made is private."""
 os.umask(USER_UMASK)
 
 
@@ -37,6 +38,11 @@ class Home(Record):
 
     def store(self, workspace_id: str) -> str:
         return f"{self.path}/workspaces/{workspace_id}/store.git"
+
+
+def keep_private() -> None:
+    """Makes whatever this process writes from here on readable by its owner alone."""
+    os.umask(_PRIVATE)
 
 
 def home() -> Home:

@@ -96,10 +96,18 @@ def content(store: GitStore, snapshot: Snapshot) -> Content:
     return _checked(store.entries(snapshot.store_commit_sha), empty_dirs, modes)
 
 
-def _fill(store: GitStore, commit: str, chosen: Content, whole: Content, tree: str, index: str) -> None:
-    """Writes the chosen files and directories below `tree`, under the user's umask."""
-    previous = os.umask(USER_UMASK)
+@contextlib.contextmanager
+def _umask(mask: int) -> Iterator[None]:
+    previous = os.umask(mask)
     try:
+        yield
+    finally:
+        os.umask(previous)
+
+
+def _fill(store: GitStore, commit: str, chosen: Content, whole: Content, tree: str, index: str) -> None:
+    """Writes the chosen files and directories below `tree`: under the user's umask, unless their modes are known."""
+    with contextlib.nullcontext() if chosen.modes else _umask(USER_UMASK):
         os.mkdir(tree)
         if len(chosen.entries) == len(whole.entries):
             store.check_out(commit, os.fsencode(tree), index)
@@ -109,8 +117,6 @@ def _fill(store: GitStore, commit: str, chosen: Content, whole: Content, tree: s
             for directory in (*_prefixes(path), path):  # os.makedirs calls itself for each level: too often for some
                 with contextlib.suppress(FileExistsError):
                     os.mkdir(os.fsencode(tree) + b"/" + directory)
-    finally:
-        os.umask(previous)
 
 
 def _set_modes(tree: bytes, chosen: Content) -> None:
@@ -229,7 +235,8 @@ def restore(
     store = archive.store(workspace.id)
     with archive.reading(workspace):
         whole = content(store, snapshot)
-        _make_parent(parent)
+        with _umask(USER_UMASK):
+            os.makedirs(parent, exist_ok=True)
         _sweep(parent)
         with _scratch(parent) as scratch:
             chosen = _chosen(store, whole, globs, f"{scratch}/names") if globs else whole
@@ -247,14 +254,6 @@ def restore(
             if whole.modes:
                 os.chmod(destination, whole.modes.other.get(b".", whole.modes.dir) & _PERMISSIONS)
     return Restored(snapshot, destination, len(chosen.entries))
-
-
-def _make_parent(parent: str) -> None:
-    previous = os.umask(USER_UMASK)
-    try:
-        os.makedirs(parent, exist_ok=True)
-    finally:
-        os.umask(previous)
 
 
 def _is_full(parent: str) -> bool:

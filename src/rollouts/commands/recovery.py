@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import sys
 
 from rollouts import paths
@@ -17,7 +16,6 @@ def rebuild() -> None:
         RolloutsError: other processes hold the home for too long, or it cannot be written.
     """
     home = paths.home()
-    os.umask(0o077)
     with Lock(home.lock, f"the home {home.path}"):
         done = archive.rebuilt(home, f"the catalog {home.catalog} is damaged")
     sys.stderr.write(f"Warning: {done}\n")

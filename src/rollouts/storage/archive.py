@@ -14,7 +14,7 @@ from rollouts import config
 from rollouts.contracts import commit as contract
 from rollouts.errors import DamagedCatalogError, RolloutsError
 from rollouts.models import Selection, Snapshot, Turn, Workspace
-from rollouts.paths import Home, is_inside, relative_to
+from rollouts.paths import Home, is_inside, keep_private, relative_to
 from rollouts.record import Record
 from rollouts.storage import kept, rebuild, workspace
 from rollouts.storage.capture import Limits, capture
@@ -473,7 +473,7 @@ def opened(home: Home) -> Archive:
     Raises:
         RolloutsError: it cannot be written, is too new, or another process works on it for too long.
     """
-    os.umask(0o077)
+    keep_private()
     notes: list[str] = []
     deadline = time.monotonic() + patience()
     while True:

@@ -200,7 +200,7 @@ def _facts(place: Place, units: _Units) -> Facts:
     )
     top = units.seen[b""].walked
     nested = (
-        top.nested
+        {path for path in top.nested if path and workspace.is_repository(place.root + b"/" + path + b"/.git")}
         if top
         else {prefix.rstrip(b"/") for prefix, seen in units.seen.items() if prefix and not seen.walked}
     )

@@ -53,6 +53,8 @@ def _session(row: Sequence[Value]) -> Session:
 def _words(error: sqlite3.Error, path: str) -> RolloutsError:
     """What SQLite says, for a person."""
     text = str(error)
+    if isinstance(error, sqlite3.IntegrityError):
+        return RolloutsError(f"the catalog {path} refused a change ({text}); another process was faster, perhaps")
     if "locked" in text or "busy" in text:
         return RolloutsError(f"the catalog {path} is busy: another program holds it; try again")
     if "readonly" in text or "unable to open" in text:

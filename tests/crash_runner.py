@@ -25,6 +25,9 @@ from rollouts import cli
 
 WATCHED = ("/rollouts/storage/", "/rollouts/restore.py", "/rollouts/deletion.py", "/rollouts/commands/capture.py")
 
+ESCAPED, TOO_EARLY = 99, 98
+"""Exit codes: an exception got past the error boundary; Ctrl-C came when the command had not begun, or was over."""
+
 
 class _Tripwire:
     """Counts the distinct lines and returns of functions in WATCHED, and sends a signal at one of them."""
@@ -58,11 +61,13 @@ def _child(request: dict[str, Any], out: IO[bytes], err: IO[bytes], lines: IO[by
     os.dup2(err.fileno(), 2)
     os.environ.update(request["env"])
     wire = _Tripwire(request["at"], request["signal"])
-    code = 99  # an exception that got past the error boundary
+    code = ESCAPED
     try:
         signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGINT})
         sys.settrace(wire.enter if request["at"] >= 0 else None)
         code = cli.exit_code(request["words"])
+    except KeyboardInterrupt:
+        code = TOO_EARLY
     finally:
         sys.settrace(None)
         lines.write(str(len(wire.seen)).encode())

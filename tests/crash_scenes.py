@@ -36,11 +36,14 @@ class World:
         self.rows[row["id"]] = (session, message)
         self.turns[session, message] = contents(workspace)
 
-    def two_turns(self) -> None:
-        for workspace, session in ((self.repo, "r"), (self.plain, "p")):
-            self.take(workspace, session, "1")
-            change(workspace, "2")
-            self.take(workspace, session, "2")
+    def two_turns(self, workspace: Path, session: str) -> None:
+        self.take(workspace, session, "1")
+        change(workspace, "2")
+        self.take(workspace, session, "2")
+
+    def two_workspaces(self) -> None:
+        self.two_turns(self.repo, "r")
+        self.take(self.plain, "p", "1")
 
     def scene(self, words: list[str], *, gone: set[Turn] | None = None, restores: Turn | None = None) -> Scene:
         """A scene in which `words` are killed; a snapshot is of what the workspace holds now."""
@@ -92,64 +95,64 @@ def first_of_many_files(world: World) -> Scene:
 
 
 def changed_repository(world: World) -> Scene:
-    world.two_turns()
+    world.two_turns(world.repo, "r")
     change(world.repo, "3")
     return world.scene(capture_words(world.repo, "r", "new"))
 
 
 def changed_directory(world: World) -> Scene:
-    world.two_turns()
+    world.two_turns(world.plain, "p")
     change(world.plain, "3")
     return world.scene(capture_words(world.plain, "p", "new"))
 
 
 def unchanged_repository(world: World) -> Scene:
-    world.two_turns()
+    world.two_turns(world.repo, "r")
     return world.scene(capture_words(world.repo, "r", "new"))
 
 
 def delete_a_message(world: World) -> Scene:
-    world.two_turns()
+    world.two_workspaces()
     words = ["delete", str(world.repo), "--session", "r", "--message", "1", "--yes"]
     return world.scene(words, gone={("r", "1")})
 
 
 def delete_a_session(world: World) -> Scene:
-    world.two_turns()
+    world.two_workspaces()
     return world.scene(["delete", str(world.repo), "--session", "r", "--yes"], gone={("r", "1"), ("r", "2")})
 
 
 def delete_a_workspace(world: World) -> Scene:
-    world.two_turns()
+    world.two_workspaces()
     return world.scene(["delete", str(world.repo), "--yes"], gone={("r", "1"), ("r", "2")})
 
 
 def delete_all(world: World) -> Scene:
-    world.two_turns()
+    world.two_workspaces()
     return world.scene(["delete", "--all", "--yes"], gone=set(world.turns))
 
 
 def restore_a_repository(world: World) -> Scene:
-    world.two_turns()
+    world.two_turns(world.repo, "r")
     words = ["restore", str(world.repo), "--session", "r", "--message", "1", "--dest", "{out}/dest", "--verify"]
     return world.scene(words, restores=("r", "1"))
 
 
 def restore_a_directory(world: World) -> Scene:
-    world.two_turns()
+    world.two_turns(world.plain, "p")
     words = ["restore", str(world.plain), "--session", "p", "--message", "1", "--dest", "{out}/dest"]
     return world.scene(words, restores=("p", "1"))
 
 
 def lost_catalog(world: World) -> Scene:
-    world.two_turns()
+    world.two_workspaces()
     for path in world.home.glob("rollouts.sqlite*"):
         path.unlink()
     return world.scene(capture_words(world.repo, "r", "new"))
 
 
 def damaged_catalog(world: World) -> Scene:
-    world.two_turns()
+    world.two_workspaces()
     (world.home / "rollouts.sqlite").write_bytes(b"this is no database" * 500)
     return world.scene(capture_words(world.repo, "r", "new"))
 
@@ -174,20 +177,20 @@ def home_of_the_original(world: World) -> Scene:
 
 
 SCENES: dict[Callable[[World], Scene], int] = {
-    first_of_a_repository: 40,
-    first_of_a_directory: 30,
-    first_of_many_files: 15,
-    changed_repository: 40,
-    changed_directory: 30,
-    unchanged_repository: 20,
-    delete_a_message: 40,
-    delete_a_session: 25,
-    delete_a_workspace: 30,
-    delete_all: 25,
-    restore_a_repository: 30,
-    restore_a_directory: 30,
-    lost_catalog: 30,
-    damaged_catalog: 30,
-    home_of_the_original: 30,
+    first_of_a_repository: 25,
+    first_of_a_directory: 20,
+    first_of_many_files: 10,
+    changed_repository: 30,
+    changed_directory: 20,
+    unchanged_repository: 12,
+    delete_a_message: 20,
+    delete_a_session: 12,
+    delete_a_workspace: 20,
+    delete_all: 20,
+    restore_a_repository: 20,
+    restore_a_directory: 15,
+    lost_catalog: 20,
+    damaged_catalog: 15,
+    home_of_the_original: 15,
 }
 """How often each is killed at a density of 1."""

@@ -15,6 +15,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import NamedTuple
 
+from crash_runner import TOO_EARLY
 from helpers import Result, contents
 
 SEED = int(os.environ.get("CRASH_SEED", "0")) or random.SystemRandom().randrange(1, 1 << 32)
@@ -87,6 +88,8 @@ class Trial:
         self.home = folder / "home"
         self.out = folder / "out"
         self.out.mkdir(parents=True)
+        self.workspaces: set[str] = set()
+        """The ids of those that were listed last."""
         if scene.home.exists():
             shutil.copytree(scene.home, self.home, symlinks=True)
 
@@ -101,7 +104,9 @@ class Trial:
     def rows(self) -> dict[str, Turn]:
         """Everything that is listed."""
         found: dict[str, Turn] = {}
+        self.workspaces.clear()
         for workspace in json.loads(self.ok("list", "--json"))["workspaces"]:
+            self.workspaces.add(workspace["id"])
             for session in workspace["sessions"]:
                 words = ("list", workspace["root_path"], "--session", session["session_id"], "--json")
                 rows = json.loads(self.ok(*words))["snapshots"]
@@ -127,8 +132,7 @@ class Trial:
 
     def leftovers(self) -> list[str]:
         """What no finished work leaves behind, in the home and beside the destination of a restore."""
-        known = {workspace["id"] for workspace in json.loads(self.ok("list", "--json"))["workspaces"]}
-        stray = [path for path in self.home.glob("workspaces/*") if path.name not in known]
+        stray = [path for path in self.home.glob("workspaces/*") if path.name not in self.workspaces]
         stray += [path for path in [*self.home.rglob("*"), *self.out.rglob("*")] if _is_stray(path.name)]
         return [str(path.relative_to(self.out.parent)) for path in stray]
 
@@ -148,7 +152,7 @@ def _created(result: Result) -> set[str]:
 def examine(trial: Trial, killed: Result) -> None:
     """Looks at everything that a user may meet after a command was killed."""
     scene = trial.scene
-    assert killed.code in {0, 130, -signal.SIGKILL, -signal.SIGTERM}, killed
+    assert killed.code in {0, 130, TOO_EARLY, -signal.SIGKILL, -signal.SIGTERM}, killed
     assert killed.code != 130 or "Error: interrupted" in killed.err.splitlines()[-1], killed
     trial.take_destination()
     found = trial.restored_rows()

@@ -95,7 +95,7 @@ def test_odd_names_survive_in_a_plain_directory(plain: Path) -> None:
     assert tree(captured(plain).files) == tree(plain)
 
 
-@pytest.mark.parametrize("name", [*NAMES[:6], b"*[?", b"-C", "ü".encode()])
+@pytest.mark.parametrize("name", [b"\xff \n", b"-C", b"*[?", b"back\\slash:"])
 def test_the_workspace_itself_may_have_an_odd_name(tmp_path: Path, name: bytes) -> None:
     root = tmp_path / os.fsdecode(name)
     put(root, "f.txt")

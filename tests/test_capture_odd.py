@@ -437,8 +437,10 @@ def test_a_plain_directory_leaves_out_git_directories_only(plain: Path) -> None:
     put(nested, ".gitignore", b"*.log\n")
     put(nested, "a.log")
     (plain / "fake" / ".git").mkdir(parents=True)
+    put(plain, ".git/config")
     turn = captured(plain)
     assert tree(turn.files) == tree(plain)
+    assert [entry["path"] for entry in turn.facts["nested"]] == ["nested"]
     assert not (turn.files / "nested" / ".git").exists()
 
 

@@ -16,7 +16,7 @@ import pytest
 from helpers import Found, facts, git, restored, snapshot, tree
 
 SEED = int(os.environ.get("PYTEST_SEED") or random.randrange(1 << 32))  # noqa: S311 - no secret
-TURNS = int(os.environ.get("PYTEST_TURNS") or 30)
+TURNS = int(os.environ.get("PYTEST_TURNS") or 20)
 NAMES = [b"a", b"b", b"c", b"d.txt", b"-e", b"f\ng", b"\xff", b"i", b" ", b"*", b".k", b"A"]
 NAMES += [b"h'\nremove 'i", b"h'\nadd 'i"]
 

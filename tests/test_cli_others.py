@@ -284,8 +284,8 @@ def test_restored_files_of_a_git_workspace_follow_the_umask(umask: int, repo: Pa
     (repo / "run").touch()
     (repo / "run").chmod(0o755)
     taken = snapshot(repo)
-    os.umask(umask)
-    ok("restore", "--snapshot", taken["id"], "--dest", tmp_path / "new" / "out")
+    under = ("sh", "-c", f'umask {umask:o}; exec "$@"', "sh")
+    assert run("restore", "--snapshot", taken["id"], "--dest", tmp_path / "new" / "out", under=under).code == 0
     out = tmp_path / "new" / "out"
     assert (out / "a.txt").stat().st_mode & 0o777 == 0o666 & ~umask
     modes = {path.stat().st_mode & 0o777 for path in (out, out.parent, out / "sub", out / "run")}
@@ -575,3 +575,13 @@ def test_the_size_limit_of_the_config_file_holds_and_the_environment_wins(plain:
     skipped = [{"path": "big", "reason": "larger than the limit", "size": 1025}]
     assert snapshot(plain, "1")["skipped"] == skipped
     assert snapshot(plain, "2", env={"ROLLOUTS_MAX_FILE_SIZE": "2KiB"})["skipped"] == []
+
+
+def test_restore_gives_back_the_modes_of_a_plain_directory_whatever_the_umask(plain: Path, tmp_path: Path) -> None:
+    (plain / "a.txt").chmod(0o666)
+    (plain / "sub").chmod(0o777)
+    taken = snapshot(plain)
+    command = ("sh", "-c", 'umask 0777; exec "$@"', "sh")
+    result = run("restore", "--snapshot", taken["id"], "--dest", tmp_path / "back", "--verify", under=command)
+    assert result.code == 0, result
+    assert tree(tmp_path / "back") == tree(plain)

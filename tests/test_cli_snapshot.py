@@ -87,8 +87,7 @@ def test_the_row_holds_what_the_json_says(repo: Path, home: Path) -> None:
 
 
 def test_home_is_private(repo: Path, home: Path) -> None:
-    os.umask(0o000)
-    ok("snapshot", repo, *TURN)
+    assert run("snapshot", repo, *TURN, under=("sh", "-c", 'umask 000; exec "$@"', "sh")).code == 0
     assert home.stat().st_mode & 0o777 == 0o700
     open_to_others = [path for path in home.rglob("*") if path.stat().st_mode & 0o077 and "objects" not in path.parts]
     assert open_to_others == []
@@ -320,10 +319,15 @@ def test_any_text_serves_as_an_id(text: str, repo: Path, home: Path, tmp_path: P
     assert query(home, "SELECT session_id, message_id, agent FROM snapshots") == [(text, text, text)]
     [row] = json.loads(ok("list", "--session", text, "--json"))["snapshots"]
     assert (row["session_id"], row["message_id"], row["agent"]) == (text, text, text)
-    assert row["id"] in ok("list", "--session", text)
-    assert row["id"] in ok("show", "--session", text, "--message", text, "--workspace", repo)
     out = ok("restore", repo, "--session", text, "--message", text, "--dest", tmp_path / "out")
     assert f"session: {text}\nmessage: {text}\n" in out
+
+
+def test_odd_ids_are_shown_listed_and_deleted(repo: Path, home: Path) -> None:
+    text = "[/foo]\n-x\x1b[31m \N{GRINNING FACE}"
+    taken = snapshot(repo, text, text)
+    assert taken["id"] in ok("list", "--session", text)
+    assert taken["id"] in ok("show", "--session", text, "--message", text, "--workspace", repo)
     ok("delete", repo, "--session", text, "--message", text, "--yes")
     assert query(home, "SELECT count(*) FROM snapshots") == [(0,)]
 

@@ -44,16 +44,16 @@ def test_a_kill_at_any_line_leaves_a_usable_home(tmp_path: Path, build: Build) -
 
 @pytest.mark.parametrize("build", WITH_GIT, ids=lambda build: build.__name__)
 def test_a_kill_of_git_as_well_at_any_instant_leaves_a_usable_home(tmp_path: Path, build: Build) -> None:
-    _survives(tmp_path, build, lambda _, seconds: random_kills(10, seconds))
+    _survives(tmp_path, build, lambda _, seconds: random_kills(8, seconds))
 
 
 @pytest.mark.parametrize(
     "build", [changed_repository, delete_a_workspace, restore_a_repository], ids=lambda b: b.__name__
 )
 def test_ctrl_c_at_any_line_says_so_and_leaves_a_usable_home(tmp_path: Path, build: Build) -> None:
-    _survives(tmp_path, build, lambda lines, _: line_kills(lines, 10, signal.SIGINT))
+    _survives(tmp_path, build, lambda lines, _: line_kills(lines, 8, signal.SIGINT))
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_a_signal_at_any_instant_leaves_a_usable_home(tmp_path: Path, number: signal.Signals) -> None:
-    _survives(tmp_path, first_of_many_files, lambda _, seconds: random_kills(10, seconds, number))
+    _survives(tmp_path, first_of_many_files, lambda _, seconds: random_kills(8, seconds, number))

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from helpers import contents, ok, restored, rows, run, snapshot
+from helpers import ROLLOUTS, contents, ok, restored, rows, run, snapshot
 
 
 def _store(home: Path, row: dict[str, str]) -> Path:
@@ -113,7 +113,7 @@ def test_git_that_outlives_its_killed_parent_keeps_the_lock_until_it_ends(
     mark = tmp_path / "slow"
     (repo / "a.txt").write_text("changed")
     env = os.environ | {"PATH": f"{bin_folder}:{os.environ['PATH']}", "SLOW": str(mark)}
-    words = ["rollouts", "snapshot", str(repo), "--session", "s", "--message", "2", "--metadata", "{}"]
+    words = [*ROLLOUTS, "snapshot", str(repo), "--session", "s", "--message", "2", "--metadata", "{}"]
     with subprocess.Popen(words, env=env, stdout=subprocess.DEVNULL) as killed:
         while not mark.exists():
             time.sleep(0.01)

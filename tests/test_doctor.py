@@ -168,7 +168,7 @@ def test_a_missing_store_is_made_anew_with_a_warning(repo: Path, home: Path, tmp
 
 
 @pytest.mark.parametrize("what", ["blob", "tree"])
-@pytest.mark.parametrize("how", ["lost", "empty", "garbage"])
+@pytest.mark.parametrize("how", ["lost", "garbage"])
 def test_a_damaged_object_is_named_with_the_snapshots_it_costs(
     how: str, what: str, plain: Path, home: Path, tmp_path: Path
 ) -> None:
@@ -178,7 +178,7 @@ def test_a_damaged_object_is_named_with_the_snapshots_it_costs(
     store = store_of(home, hit)
     path = loose(store, oid_of(store, hit["store_commit_sha"], "sub/b.bin" if what == "blob" else "sub"))
     path.chmod(0o600)
-    path.write_bytes({"lost": b"", "empty": b"", "garbage": b"garbage"}[how])
+    path.write_bytes(b"garbage")
     if how == "lost":
         path.unlink()
     found = findings()
@@ -193,7 +193,7 @@ def test_a_damaged_object_is_named_with_the_snapshots_it_costs(
     assert tree(tmp_path / "new") == tree(plain)
 
 
-@pytest.mark.parametrize("content", [None, b"", b"garbage"])
+@pytest.mark.parametrize("content", [None, b"garbage"])
 def test_a_damaged_blob_that_the_workspace_still_has_is_stored_again(
     content: bytes | None, plain: Path, home: Path, tmp_path: Path
 ) -> None:
@@ -226,7 +226,7 @@ def test_a_lost_blob_among_many_files_leaves_no_directory(repo: Path, home: Path
         assert os.listdir(tmp_path / "a") == []
 
 
-@pytest.mark.parametrize("name", ["index.lock", "objects/17/tmp_obj_x", "objects/pack/tmp_pack_x", "packed-refs.lock"])
+@pytest.mark.parametrize("name", ["index.lock", "objects/pack/tmp_pack_x"])
 def test_what_a_killed_git_left_is_named_and_swept(name: str, repo: Path, home: Path) -> None:
     left = store_of(home, snapshot(repo)) / name
     left.parent.mkdir(exist_ok=True)

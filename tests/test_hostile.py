@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import subprocess
+from itertools import product
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -60,21 +61,13 @@ def check_refused(victim: Victim, tmp_path: Path, *more: str) -> str:
     return said
 
 
-NAMES = {
-    "parent": b"..",
-    "here": b".",
-    "absolute": b"/tmp/x",
-    "through the parent": b"../x",
-    "trailing slash": b"a/",
-    "empty": b"",
-    "git": b".git",
-    "GIT": b".GIT",
-    "gIt": b".gIt",
-}
+NAMES = [b"..", b".", b"/etc/x", b"../x", b"a/", b"", b".git", b".GIT", b".gIt"]
 
 
-@pytest.mark.parametrize("name", NAMES.values(), ids=NAMES)
-@pytest.mark.parametrize("kind", ["file", "link", "directory"])
+@pytest.mark.parametrize(
+    ("kind", "name"),
+    [*(("file", name) for name in NAMES), *product(["link", "directory"], [b"..", b"", b".gIt"])],
+)
 def test_a_name_that_leads_elsewhere_is_refused(kind: str, name: bytes, victim: Victim, tmp_path: Path) -> None:
     blob = victim.blob(b"../../escaped")
     inner = victim.tree((FILE, b"x", blob))

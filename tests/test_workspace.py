@@ -469,7 +469,7 @@ def test_a_plain_directory_has_no_version_control(plain: Path) -> None:
 # From hooks
 
 
-@pytest.mark.parametrize("hook", ["pre-commit", "post-commit", "post-checkout", "prepare-commit-msg"])
+@pytest.mark.parametrize("hook", ["pre-commit", "post-commit", "post-checkout"])
 @pytest.mark.parametrize("linked", [False, True])
 def test_a_capture_from_a_git_hook_disturbs_nothing(repo: Path, tmp_path: Path, hook: str, *, linked: bool) -> None:
     where = tmp_path / "linked" if linked else repo

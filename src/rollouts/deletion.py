@@ -6,6 +6,7 @@ import contextlib
 import os
 import re
 import shutil
+from collections.abc import Iterator
 
 from rollouts.errors import RolloutsError, UsageError
 from rollouts.models import Selection, Snapshot, Workspace
@@ -13,7 +14,7 @@ from rollouts.paths import Home
 from rollouts.record import Record
 from rollouts.storage.archive import Archive, doom, opened
 from rollouts.storage.catalog import Catalog
-from rollouts.storage.lock import Lock
+from rollouts.storage.lock import FolderGoneError, Lock
 
 _OURS = re.compile(r"rollouts\.sqlite(-wal|-shm|-journal|\.v\d+-backup|\.new.*|\.damaged-.*|\.v\d+-backup\..*\.new)?$")
 _STORE = re.compile(r"[0-9a-f]{32}(\.[0-9a-f]{8}\.deleted)?$")
@@ -88,12 +89,35 @@ def carry_out(home: Home, selection: Selection) -> int:
         return len(doomed.snapshots)
 
 
+@contextlib.contextmanager
+def _alone(home: Home) -> Iterator[None]:
+    """The home without anybody else in it.
+
+    Raises:
+        RolloutsError: it is gone, or others do not leave it in time.
+    """
+    lock = Lock(home.lock, f"the home {home.path}")
+    try:
+        lock.acquire()
+    except FolderGoneError as error:
+        raise RolloutsError(f"no rollouts data found in {home.path}; there is nothing to delete") from error
+    try:
+        yield
+    finally:
+        lock.release()
+
+
 def _delete_home(home: Home) -> int:
     """Removes what Rollouts made in its home, and the home when nothing else is in it."""
     count = 0
-    with Lock(home.lock, f"the home {home.path}"):
+    with _alone(home):
         with contextlib.suppress(RolloutsError), contextlib.closing(Catalog(home.catalog)) as catalog:
-            count = len(catalog.snapshots())
+            snapshots = catalog.snapshots()
+            count = len(snapshots)
+            with catalog:  # rows first: whenever this is killed, what is listed can be restored
+                catalog.delete_snapshots(snapshots)
+                for workspace in catalog.workspaces():
+                    catalog.delete_workspace(workspace.id)
         folders = [f"{home.workspaces}/{name}" for name in _names(home.workspaces) if _STORE.match(name)]
         doomed = [
             doom(folder) for folder in folders
@@ -106,6 +130,6 @@ def _delete_home(home: Home) -> int:
             os.unlink(f"{home.logs}/{name}")
         os.unlink(home.lock)
     for folder in (home.workspaces, home.logs, home.path):
-        if os.path.isdir(folder) and not os.listdir(folder):
+        with contextlib.suppress(OSError):  # something else is in it, or another process made the home anew meanwhile
             os.rmdir(folder)
     return count

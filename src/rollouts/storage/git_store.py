@@ -122,8 +122,11 @@ class GitStore:
         folders = [f"{objects}/{name}" for name in os.listdir(objects)] if os.path.isdir(objects) else []
         found = [f"{folder}/{name}" for folder in filter(os.path.isdir, folders) for name in os.listdir(folder)]
         found = [path for path in found if path.rpartition("/")[2].startswith(("tmp_", ".tmp-"))]
-        locks = (f"{self.path}/{name}" for name in ("index.lock", "packed-refs.lock", "packed-refs.new", "config.lock"))
-        return found + [path for path in locks if os.path.exists(path)]
+        names = ("index.lock", "packed-refs.lock", "packed-refs.new", "config.lock", "info/attributes.new")
+        found += [path for path in (f"{self.path}/{name}" for name in names) if os.path.exists(path)]
+        refs = f"{self.path}/{_REFS}"  # git gives up at a ref's lock file, whoever left it
+        names_of_refs = os.listdir(refs) if os.path.isdir(refs) else []
+        return found + [refs + name for name in names_of_refs if name.endswith(".lock")]
 
     def sweep(self) -> None:
         """Removes what a killed git left behind."""

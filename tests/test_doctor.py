@@ -255,6 +255,26 @@ def test_half_deleted_and_half_made_stores_are_named_and_removed(repo: Path, hom
         assert not folder.exists()
 
 
+def test_a_store_that_a_killed_deletion_left_is_removed(repo: Path, plain: Path, home: Path) -> None:
+    gone, kept = snapshot(repo), snapshot(plain, session="t")
+    query(home, "INSERT INTO deletions SELECT id, workspace_id FROM snapshots WHERE id = ?", gone["id"])
+    query(home, "DELETE FROM snapshots WHERE id = ?", gone["id"])
+    query(home, "DELETE FROM workspaces WHERE id = ?", gone["workspace_id"])
+    check_mended(f"{store_of(home, gone)} was left by a killed deletion", snapshots=1)
+    assert os.listdir(home / "workspaces") == [kept["workspace_id"]]
+
+
+def test_a_store_with_snapshots_that_no_row_knows_is_named_and_kept(repo: Path, plain: Path, home: Path) -> None:
+    lost, kept = snapshot(repo), snapshot(plain, session="t")
+    query(home, "DELETE FROM snapshots WHERE id = ?", lost["id"])
+    query(home, "DELETE FROM workspaces WHERE id = ?", lost["workspace_id"])
+    [found] = findings("--repair")
+    assert found["snapshots"] == [lost["id"]]
+    assert not found["mended"]
+    (home / "rollouts.sqlite").rename(home / "rollouts.sqlite.aside")
+    assert set(rows(home)) == {lost["id"], kept["id"]}
+
+
 def test_files_that_others_can_read_are_named_and_closed(repo: Path, home: Path) -> None:
     snapshot(repo)
     wrong = {home: 0o700, home / "rollouts.sqlite": 0o600, home / "workspaces": 0o700}

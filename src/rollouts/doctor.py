@@ -231,6 +231,27 @@ class _Ward:
                             self.store.put_file(root + b"/" + entry.path)
 
 
+def _strays(archive: Archive, *, repair: bool) -> Iterator[Finding]:
+    """Stores of no workspace: a killed deletion leaves one, with rows that are gone and refs that were to go."""
+    known = {record.id for record in archive.catalog.workspaces()}
+    for workspace_id, store in rebuild.stores(archive.home):
+        if workspace_id in known:
+            continue
+        snapshots = store.refs().keys() - set(archive.catalog.deletions(workspace_id))
+        if snapshots:
+            advice = f"rename {archive.home.catalog}: the next command makes a new one from all stores"
+            problem = f"{store.path} belongs to no workspace of the catalog"
+            yield Finding(problem, advice, sorted(snapshots), mended=False)
+            continue
+        if repair:
+            folder = archive.home.workspace(workspace_id)
+            with Lock(f"{folder}/lock", f"the store {store.path}"):
+                shutil.rmtree(archives.doom(folder))
+            with archive.catalog as catalog:
+                catalog.forget_deletions(workspace_id)
+        yield _mended(f"{store.path} was left by a killed deletion", repair=repair)
+
+
 def examine(home: Home, *, repair: bool) -> Report:
     """Looks at everything, and mends what can be mended when `repair` is set.
 
@@ -250,6 +271,7 @@ def examine(home: Home, *, repair: bool) -> Report:
         findings += [*damage, *_leftovers(home, repair=repair)]
     if os.path.exists(home.catalog) and all(finding.mended for finding in damage):
         with archives.opened(home) as archive:
+            findings += _strays(archive, repair=repair)
             for record in archive.catalog.workspaces():
                 try:
                     findings += _Ward(archive, record, repair=repair).examine()

@@ -487,3 +487,16 @@ def test_a_capture_from_a_git_hook_disturbs_nothing(repo: Path, tmp_path: Path, 
     ok("restore", where, "--session", "s", "--message", "m", "--dest", tmp_path / "r")
     assert contents(tmp_path / "r") == contents(where)
     assert git("config", "user.name", cwd=where) == "Ann Onymous\n"
+
+
+def test_a_sub_directory_of_a_plain_workspace_names_it(plain: Path) -> None:
+    taken = snapshot(plain)
+    assert taken["workspace_id"] in ok("list", plain / "sub", "--json")
+
+
+def test_a_repository_in_a_plain_workspace_is_not_taken_for_it(plain: Path) -> None:
+    snapshot(plain)
+    git("init", "-q", cwd=plain / "sub")
+    result = run("delete", plain / "sub", "--yes")
+    assert (result.code, result.out) == (1, "")
+    assert result.err.startswith(f"Error: workspace is not initialized: {plain}/sub; ")

@@ -18,11 +18,13 @@ from rollouts.paths import Home, keep_private
 from rollouts.record import Record
 from rollouts.storage import archive as archives
 from rollouts.storage import git, rebuild
-from rollouts.storage.archive import Archive
+from rollouts.storage.archive import Archive, GoneError
 from rollouts.storage.catalog import Catalog
-from rollouts.storage.lock import Lock
+from rollouts.storage.lock import BusyError, Lock
 
 _OLDEST_GIT = (2, 32)
+_NEW_STORE = re.compile(r"store\.git\.[0-9a-f]{8}\.new")
+_NEW_CATALOG = re.compile(r"rollouts\.sqlite\.(v\d+-backup\.\d+\.)?new(-wal|-shm|-journal)?")
 _OBJECT = re.compile(r"\b[0-9a-f]{40}\b")
 
 
@@ -101,18 +103,28 @@ def _catalog(home: Home, *, repair: bool) -> Iterator[Finding]:
     yield _mended(reason, repair=repair)
 
 
-def _leftovers(home: Home, *, repair: bool) -> Iterator[Finding]:
-    """What killed deletions and killed first captures left behind."""
+def _left_behind(home: Home) -> list[str]:
+    """What killed deletions, first captures, backups and rebuilds left; or what those at work are about to use."""
     names = os.listdir(home.workspaces) if os.path.isdir(home.workspaces) else []
-    doomed = [f"{home.workspaces}/{name}" for name in names if name.endswith(".deleted")]
+    found = [f"{home.workspaces}/{name}" for name in names if name.endswith(".deleted")]
     for name in names:
         folder = f"{home.workspaces}/{name}"
-        inside = os.listdir(folder) if os.path.isdir(folder) and folder not in doomed else []
-        doomed += [f"{folder}/{entry}" for entry in inside if re.fullmatch(r"store\.git\.[0-9a-f]{8}\.new", entry)]
-    for folder in doomed:
-        if repair:
-            shutil.rmtree(folder)
-        yield _mended(f"{folder} was left by a killed process", repair=repair)
+        inside = os.listdir(folder) if os.path.isdir(folder) and folder not in found else []
+        found += [f"{folder}/{entry}" for entry in inside if _NEW_STORE.fullmatch(entry)]
+    return found + [f"{home.path}/{name}" for name in os.listdir(home.path) if _NEW_CATALOG.fullmatch(name)]
+
+
+def _leftovers(home: Home, *, repair: bool) -> Iterator[Finding]:
+    """What killed processes left behind; while others are at work, it may be theirs, and is left alone."""
+    if not _left_behind(home):
+        return
+    with contextlib.suppress(BusyError), Lock(home.lock, f"the home {home.path}", wait=1):
+        for path in _left_behind(home):
+            if repair and os.path.isdir(path):
+                shutil.rmtree(path)
+            elif repair:
+                os.unlink(path)
+            yield _mended(f"{path} was left by a killed process", repair=repair)
 
 
 class _Ward:
@@ -129,21 +141,25 @@ class _Ward:
             yield from self._lost_store()
             return
         with self.archive.locked(self.record) as lock:
-            if lock.read():
-                if self.repair:
-                    self.archive.recover(self.record, lock)
-                yield _mended(
-                    f"a capture or deletion of {self.record.root_path} was killed or failed", repair=self.repair
-                )
-            elif swept := self.store.leftovers():
-                if self.repair:
-                    self.store.sweep()
-                yield _mended(
-                    f"{len(swept)} temporary files in {self.store.path} were left by a killed git", repair=self.repair
-                )
-            yield from self._rows_and_refs()
-        with self.archive.reading(self.record):
-            yield from self._objects()
+            yield from self._under_lock(lock)
+            if self.repair:
+                with self.archive.reading(self.record):
+                    yield from self._objects()
+        if not self.repair:  # reading them all takes long: captures go on meanwhile
+            with self.archive.reading(self.record):
+                yield from self._objects()
+
+    def _under_lock(self, lock: Lock) -> Iterator[Finding]:
+        if lock.read():
+            if self.repair:
+                self.archive.recover(self.record, lock)
+            yield _mended(f"a capture or deletion of {self.record.root_path} was killed", repair=self.repair)
+        elif swept := self.store.leftovers():
+            if self.repair:
+                self.store.sweep()
+            left = f"{len(swept)} temporary files in {self.store.path} were left by a killed git"
+            yield _mended(left, repair=self.repair)
+        yield from self._rows_and_refs()
 
     def _lost_store(self) -> Iterator[Finding]:
         rows = self.archive.catalog.snapshots(self.record.id)
@@ -220,15 +236,14 @@ class _Ward:
 
     def _heal(self, bad: set[str]) -> None:
         """Stores damaged files again, as far as the workspace still has them; the next capture reads every file."""
-        with self.archive.locked(self.record):
-            self.store.drop_damaged(bad)
-            self.store.drop_index()
-            root = os.fsencode(self.record.root_path)
-            for row in self.archive.catalog.snapshots(self.record.id):
-                with contextlib.suppress(RolloutsError, OSError):
-                    for entry in self.store.entries(row.store_commit_sha):
-                        if entry.oid.decode() in bad:
-                            self.store.put_file(root + b"/" + entry.path)
+        self.store.drop_damaged(bad)
+        self.store.drop_index()
+        root = os.fsencode(self.record.root_path)
+        for row in self.archive.catalog.snapshots(self.record.id):
+            with contextlib.suppress(RolloutsError, OSError):
+                for entry in self.store.entries(row.store_commit_sha):
+                    if entry.oid.decode() in bad:
+                        self.store.put_file(root + b"/" + entry.path)
 
 
 def _strays(archive: Archive, *, repair: bool) -> Iterator[Finding]:
@@ -268,14 +283,18 @@ def examine(home: Home, *, repair: bool) -> Report:
     if os.path.isdir(home.path):
         findings += _modes(home, repair=repair)
         damage += _catalog(home, repair=repair)
-        findings += [*damage, *_leftovers(home, repair=repair)]
+        findings += damage
     if os.path.exists(home.catalog) and all(finding.mended for finding in damage):
         with archives.opened(home) as archive:
             findings += _strays(archive, repair=repair)
             for record in archive.catalog.workspaces():
                 try:
                     findings += _Ward(archive, record, repair=repair).examine()
+                except GoneError:
+                    continue  # another process deletes it right now
                 except CommandError as error:
                     advice = f"`git --git-dir={home.store(record.id)} fsck` says more"
                     findings.append(Finding(f"the store of {record.root_path}: {error}", advice, [], mended=False))
+    if os.path.isdir(home.path) and all(finding.mended for finding in damage):
+        findings += _leftovers(home, repair=repair)  # now that nothing of ours holds the home
     return Report(home.path, versions, findings)

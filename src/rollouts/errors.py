@@ -35,7 +35,8 @@ class CommandError(RolloutsError):
 
     @property
     def disk_full(self) -> bool:
-        return b"No space left on device" in self.stderr or b"Disk quota exceeded" in self.stderr
+        signs = (b"No space left on device", b"Disk quota exceeded", b"Out of diskspace")
+        return any(sign in self.stderr for sign in signs)
 
 
 class DamagedCatalogError(RolloutsError):

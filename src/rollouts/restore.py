@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import stat
 import tempfile
 from collections.abc import Iterable, Iterator
 
@@ -250,9 +251,12 @@ def restore(
             _set_modes(os.fsencode(tree), chosen)
             if os.path.lexists(destination):
                 raise RolloutsError(f"destination already exists: {destination}; another program made it meanwhile")
+            root_mode = whole.modes.other.get(b".", whole.modes.dir) & _PERMISSIONS if whole.modes else None
+            if root_mode is not None:
+                os.chmod(tree, root_mode | stat.S_IWUSR)  # what may not be written cannot be renamed
             os.rename(tree, destination)
-            if whole.modes:
-                os.chmod(destination, whole.modes.other.get(b".", whole.modes.dir) & _PERMISSIONS)
+            if root_mode is not None and not root_mode & stat.S_IWUSR:
+                os.chmod(destination, root_mode)
     return Restored(snapshot, destination, len(chosen.entries))
 
 

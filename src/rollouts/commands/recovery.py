@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 
 from rollouts import paths
-from rollouts.storage import archive
+from rollouts.storage import archive, kept
 from rollouts.storage.lock import Lock
 
 
@@ -16,6 +16,9 @@ def rebuild() -> None:
         RolloutsError: other processes hold the home for too long, or it cannot be written.
     """
     home = paths.home()
+    seen = kept.signature(home.catalog)
     with Lock(home.lock, f"the home {home.path}"):
+        if kept.signature(home.catalog) != seen:
+            return  # another process, which met the damage too, was first
         done = archive.rebuilt(home, f"the catalog {home.catalog} is damaged")
     sys.stderr.write(f"Warning: {done}\n")

@@ -138,8 +138,9 @@ class Archive:
             RolloutsError: none is registered.
         """
         asked = os.path.realpath(os.fsencode(path))
-        root = workspace.find(path).root if os.path.isdir(path) else b"/"
-        found = self._registered_between(asked, root)
+        place = workspace.find(path) if os.path.isdir(path) else None
+        # a repository of its own is never taken for the plain directory around it
+        found = self._registered_between(asked, place.root if place and place.git_dir else b"/")
         record = found and self.catalog.workspace_at(os.fsdecode(found))
         if not record:
             raise RolloutsError(
@@ -217,7 +218,12 @@ class Archive:
         known = self.catalog.snapshot(record.id, turn.session_id, turn.message_id)
         if known:
             return Taken(known, record, is_new=False)
-        return Taken(self._capture(place, record, turn, lock), record, is_new=True)
+        try:
+            return Taken(self._capture(place, record, turn, lock), record, is_new=True)
+        except (RolloutsError, OSError):
+            store.sweep()
+            lock.write(b"")
+            raise
 
     def _workspace_for(self, place: Place, turn: Turn) -> Workspace:
         root = os.fsdecode(place.root)
@@ -287,17 +293,8 @@ class Archive:
         vcs = workspace.vcs(place)
         captured = capture(place, store, self._limits(place.root), self.kept(record.id))
         draft = Snapshot(
-            *(
-                snapshot_id,
-                record.id,
-                turn.session_id,
-                turn.message_id,
-                "",
-                vcs,
-                turn.metadata,
-                captured_at,
-                turn.agent,
-            ),
+            *(snapshot_id, record.id, turn.session_id, turn.message_id, ""),
+            *(vcs, turn.metadata, captured_at, turn.agent),
             *(captured.tree, captured.files, captured.bytes_new, contract.skipped_json(captured.facts)),
         )
         commit = store.commit(captured.tree, contract.message(draft, record, captured.facts), int(time.time()))
@@ -449,6 +446,8 @@ def _prepare(home: Home, notes: list[str]) -> None:
             catalog.migrate()
         finally:
             catalog.close()
+        for folder in (home.path, home.workspaces):  # agent-rollouts 0.1 left them open to all
+            os.chmod(folder, 0o700)
     except DamagedCatalogError as error:
         notes.append(rebuilt(home, str(error).partition(";")[0]))
 
@@ -521,6 +520,8 @@ def opened_for_reading(home: Home) -> Archive:
     Raises:
         RolloutsError: it cannot be read, or needs work first that cannot be done.
     """
+    if os.path.lexists(home.path):
+        os.listdir(home.path)  # one that cannot be read is not an empty one
     lock = _held(home)
     try:
         catalog = _read_catalog(home)

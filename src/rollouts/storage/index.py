@@ -19,6 +19,8 @@ _TALK = (
     *(b"warning: unable to access '", b"warning: Negative patterns are ignored", b"Use '\\!' for literal leading"),
     *(b"warning: ignoring overly l", b"warning: ignoring too large"),
 )
+_BUS_ERRORS = (-7, -10)  # of a git that had mapped a file which was cut short: Linux, macOS
+_CUT_SHORT = (b"short read", b"failed to read", b"does not exist and --remove not passed")
 _REFUSED_AT_MOST = 100  # paths that git refuses one by one; more is no matter of names
 
 
@@ -172,7 +174,7 @@ class Index:
         verdicts = {path: self.examiner.verdict(path, untracked=False, open_it=True) for path in paths}
         good = [path for path, verdict in verdicts.items() if verdict[0] == STORABLE]
         self.refused |= {path: verdict for path, verdict in verdicts.items() if verdict[0] != STORABLE}
-        shrank = error.code < 0 or b"short read" in error.stderr or b"failed to read" in error.stderr
+        shrank = error.code in _BUS_ERRORS or any(words in error.stderr for words in _CUT_SHORT)
         if len(good) < len(paths):
             self._add(good, streamed=streamed)
         elif len(paths) > 1:
@@ -180,8 +182,10 @@ class Index:
             self._add(paths[len(paths) // 2 :], streamed=streamed)
         elif shrank and tries:
             self._add(paths, streamed=streamed, tries=tries - 1)
-        else:
+        elif shrank or b"nvalid path" in error.stderr:
             self.refused[paths[0]] = (RESTLESS if shrank else UNSTORABLE, None)
+        else:
+            raise error  # nothing is wrong with the file
 
 
 def _complaints(err: bytes) -> set[bytes]:

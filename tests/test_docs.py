@@ -36,10 +36,7 @@ def documented() -> dict[str, set[str]]:
     """Command -> options, as docs/commands.md has them: a heading each, options in code."""
     parts = re.split(r"^## `rollouts (.+?)`$", DOCS, flags=re.MULTILINE)
     sections = dict(zip(parts[1::2], parts[2::2], strict=True))
-    return {
-        heading: set(re.findall(r"`(--?[a-z][a-z-]*)", text)) - COMMON
-        for heading, text in sections.items()
-    }
+    return {heading: set(re.findall(r"`(--?[a-z][a-z-]*)", text)) - COMMON for heading, text in sections.items()}
 
 
 def test_each_command_and_option_is_documented_and_no_other() -> None:

@@ -12,9 +12,10 @@ from rollouts.errors import RolloutsError, UsageError
 from rollouts.models import Selection, Snapshot, Workspace
 from rollouts.paths import Home
 from rollouts.record import Record
-from rollouts.storage.archive import Archive, doom, opened
+from rollouts.storage.archive import Archive, doom
 from rollouts.storage.catalog import Catalog
 from rollouts.storage.lock import FolderGoneError, Lock
+from rollouts.storage.opening import opened
 
 _OURS = re.compile(r"rollouts\.sqlite(-wal|-shm|-journal|\.v\d+-backup|\.new.*|\.damaged-.*|\.v\d+-backup\..*\.new)?$")
 _STORE = re.compile(r"[0-9a-f]{32}(\.[0-9a-f]{8}\.deleted)?$")

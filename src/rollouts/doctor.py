@@ -16,9 +16,8 @@ from rollouts.errors import CommandError, DamagedCatalogError, RolloutsError
 from rollouts.models import Snapshot, Workspace
 from rollouts.paths import Home, keep_private
 from rollouts.record import Record
-from rollouts.storage import archive as archives
-from rollouts.storage import git, rebuild
-from rollouts.storage.archive import Archive, GoneError
+from rollouts.storage import git, opening, rebuild
+from rollouts.storage.archive import Archive, GoneError, doom
 from rollouts.storage.catalog import Catalog
 from rollouts.storage.lock import BusyError, Lock
 
@@ -99,7 +98,7 @@ def _catalog(home: Home, *, repair: bool) -> Iterator[Finding]:
         return
     if repair:
         with Lock(home.lock, f"the home {home.path}"):
-            reason = archives.rebuilt(home, reason)
+            reason = opening.rebuilt(home, reason)
     yield _mended(reason, repair=repair)
 
 
@@ -261,7 +260,7 @@ def _strays(archive: Archive, *, repair: bool) -> Iterator[Finding]:
         if repair:
             folder = archive.home.workspace(workspace_id)
             with Lock(f"{folder}/lock", f"the store {store.path}"):
-                shutil.rmtree(archives.doom(folder))
+                shutil.rmtree(doom(folder))
             with archive.catalog as catalog:
                 catalog.forget_deletions(workspace_id)
         yield _mended(f"{store.path} was left by a killed deletion", repair=repair)
@@ -285,7 +284,7 @@ def examine(home: Home, *, repair: bool) -> Report:
         damage += _catalog(home, repair=repair)
         findings += damage
     if os.path.exists(home.catalog) and all(finding.mended for finding in damage):
-        with archives.opened(home) as archive:
+        with opening.opened(home) as archive:
             findings += _strays(archive, repair=repair)
             for record in archive.catalog.workspaces():
                 try:

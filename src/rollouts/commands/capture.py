@@ -11,7 +11,7 @@ from rollouts.contracts.strict_json import parse as parse_json
 from rollouts.errors import RolloutsError
 from rollouts.models import Snapshot, Turn
 from rollouts.record import Record
-from rollouts.storage import archive
+from rollouts.storage import opening
 
 _ID_BYTES = 4096
 # What `parse` takes; anything else on the command line goes through Typer to the same `snapshot`.
@@ -154,7 +154,7 @@ def snapshot(request: Request) -> int:
         RolloutsError: refused, or failed; nothing is stored then.
     """
     turn = turn_of(request)
-    with archive.opened(paths.home()) as home:
+    with opening.opened(paths.home()) as home:
         try:
             taken = home.snapshot(home.locate(request.workspace, force=request.force), turn)
         finally:

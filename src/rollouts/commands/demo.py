@@ -19,7 +19,7 @@ from rollouts.errors import RolloutsError
 from rollouts.models import Turn
 from rollouts.paths import Home
 from rollouts.record import Record
-from rollouts.storage import archive
+from rollouts.storage import opening
 from rollouts.storage.archive import Archive, Taken
 
 _SESSION = "demo"
@@ -184,7 +184,7 @@ def demo(
     """
     with tempfile.TemporaryDirectory(prefix="rollouts-demo-") as scratch:
         home_path = f"{os.path.realpath(scratch)}/home"
-        with archive.opened(Home(home_path)) as home:
+        with opening.opened(Home(home_path)) as home:
             work = f"{scratch}/work"
             _copy(home, directory, work)
             steps = _steps(home, work)

@@ -17,7 +17,7 @@ from rollouts.contracts.strict_json import dump
 from rollouts.errors import RolloutsError
 from rollouts.models import Session as SessionRecord
 from rollouts.models import Snapshot, Workspace
-from rollouts.storage import archive
+from rollouts.storage import opening
 from rollouts.storage.archive import Archive
 
 
@@ -59,7 +59,7 @@ def list_(
 
     Example: rollouts list --session S
     """
-    with archive.opened_for_reading(paths.home()) as home:
+    with opening.opened_for_reading(paths.home()) as home:
         output.warn(home.notes)
         chosen = [home.registered(workspace)] if workspace is not None else home.catalog.workspaces()
         sessions = [row for row in home.catalog.sessions() if session in {None, row.session_id}]
@@ -122,7 +122,7 @@ def show(
     Example: rollouts show --session S --message latest --files
     """
     selection = one_snapshot(workspace, session, message, snapshot)
-    with archive.opened_for_reading(paths.home()) as home:
+    with opening.opened_for_reading(paths.home()) as home:
         output.warn(home.notes)
         record, row = home.find(selection)
         entries = home.store(record.id).entries(row.store_commit_sha) if files else []

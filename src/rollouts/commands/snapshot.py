@@ -12,7 +12,7 @@ from rollouts.commands import capture, output
 from rollouts.commands.options import AsJson, Message, Session, SnapshotId, Workspace, Yes, one_snapshot, several
 from rollouts.errors import UsageError
 from rollouts.models import Selection
-from rollouts.storage import archive
+from rollouts.storage import opening
 
 
 def snapshot(
@@ -58,7 +58,7 @@ def restore(
     selection = one_snapshot(workspace, session, message, snapshot)
     if not all(glob.strip("/") for glob in globs or []):
         raise UsageError("--path needs a GLOB; without --path all is restored")
-    with archive.opened_for_reading(paths.home()) as home:
+    with opening.opened_for_reading(paths.home()) as home:
         output.warn(home.notes)
         record, row = home.find(selection)
         done = restoring.restore(home, record, row, destination, globs=globs or [], verify=verify)
@@ -99,7 +99,7 @@ def delete(
     """
     selection = several(workspace, session, message, snapshot, everything=everything)
     home = paths.home()
-    with archive.opened_for_reading(home) as opened:
+    with opening.opened_for_reading(home) as opened:
         output.warn(opened.notes)
         doomed = deletion.plan(opened, selection)
     if not output.confirm(_question(selection, doomed), yes=yes):

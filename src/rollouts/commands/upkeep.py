@@ -10,7 +10,7 @@ from rollouts import doctor as doctoring
 from rollouts import paths
 from rollouts.commands import output
 from rollouts.commands.options import AsJson
-from rollouts.storage import archive
+from rollouts.storage import opening
 
 
 def doctor(
@@ -50,7 +50,7 @@ def move(
 
     Example: rollouts workspace move ~/old/project ~/new/project
     """
-    with archive.opened(paths.home()) as home:
+    with opening.opened(paths.home()) as home:
         output.warn(home.notes)
         moved = home.move(old, new)
     output.line(f"Moved workspace {moved.root_path}")

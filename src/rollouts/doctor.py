@@ -16,7 +16,7 @@ from rollouts.errors import CommandError, DamagedCatalogError, RolloutsError
 from rollouts.models import Snapshot, Workspace
 from rollouts.paths import Home, keep_private
 from rollouts.record import Record
-from rollouts.storage import git, opening, rebuild
+from rollouts.storage import git, opening, preparing, rebuild
 from rollouts.storage.archive import Archive, GoneError, doom
 from rollouts.storage.catalog import Catalog
 from rollouts.storage.lock import BusyError, Lock
@@ -98,7 +98,7 @@ def _catalog(home: Home, *, repair: bool) -> Iterator[Finding]:
         return
     if repair:
         with Lock(home.lock, f"the home {home.path}"):
-            reason = opening.rebuilt(home, reason)
+            reason = preparing.rebuilt(home, reason)
     yield _mended(reason, repair=repair)
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 
 from rollouts import paths
-from rollouts.storage import kept, opening
+from rollouts.storage import kept, preparing
 from rollouts.storage.lock import Lock
 
 
@@ -20,5 +20,5 @@ def rebuild() -> None:
     with Lock(home.lock, f"the home {home.path}"):
         if kept.signature(home.catalog) != seen:
             return  # another process, which met the damage too, was first
-        done = opening.rebuilt(home, f"the catalog {home.catalog} is damaged")
+        done = preparing.rebuilt(home, f"the catalog {home.catalog} is damaged")
     sys.stderr.write(f"Warning: {done}\n")

@@ -10,21 +10,16 @@ import os
 import time
 from types import TracebackType
 
-from rollouts import config
 from rollouts.contracts import commit as contract
 from rollouts.errors import DamagedCatalogError, RolloutsError
 from rollouts.models import Selection, Snapshot, Turn, Workspace
-from rollouts.paths import Home, is_inside, relative_to
+from rollouts.paths import Home, is_inside
 from rollouts.record import Record
-from rollouts.storage import kept, rebuild, workspace
-from rollouts.storage.capture import Limits, capture
+from rollouts.storage import kept, workspace
 from rollouts.storage.catalog import Catalog
 from rollouts.storage.git_store import GitStore
 from rollouts.storage.lock import FolderGoneError, Lock
 from rollouts.storage.workspace import Place
-
-_UNTRACKED_LIMIT = 100 << 20
-_PLAIN_LIMIT = 2 << 30
 
 
 class Taken(Record):
@@ -279,19 +274,15 @@ class Archive:
             self.catalog.move_workspace(record.id, root, workspace.identity(place))
         return record._replace(root_path=root)
 
-    def _limits(self, root: bytes) -> Limits:
-        home = os.fsencode(self.home.path)
-        limit = config.max_file_size(self.home)
-        inside = relative_to(home, root) if is_inside(home, root) else None
-        return Limits(inside, _UNTRACKED_LIMIT if limit is None else limit, _PLAIN_LIMIT if limit is None else limit)
-
     def _capture(self, place: Place, record: Workspace, turn: Turn, lock: Lock) -> Snapshot:
+        from rollouts.storage import capture  # noqa: PLC0415 - a turn that is stored already needs none of it
+
         store = self.store(record.id)
         snapshot_id = os.urandom(16).hex()
         lock.write(snapshot_id.encode())
         captured_at = _now()
         vcs = workspace.vcs(place)
-        captured = capture(place, store, self._limits(place.root), self.kept(record.id))
+        captured = capture.capture(place, store, capture.limits(self.home, place.root), self.kept(record.id))
         draft = Snapshot(
             *(snapshot_id, record.id, turn.session_id, turn.message_id, ""),
             *(vcs, turn.metadata, captured_at, turn.agent),
@@ -332,6 +323,8 @@ class Archive:
 
         Nobody was told its id, and meanwhile its session may have gone on in another workspace.
         """
+        from rollouts.storage import rebuild  # noqa: PLC0415 - only after a crash
+
         store = self.store(record.id)
         with self.catalog:
             try:

@@ -7,8 +7,12 @@ paths are compared as sets, and the index is brought in line.
 
 from __future__ import annotations
 
+import os
+
+from rollouts import config
 from rollouts.contracts.commit import Facts, Modes
 from rollouts.errors import CommandError, RolloutsError
+from rollouts.paths import Home, is_inside, relative_to
 from rollouts.record import Record
 from rollouts.storage import git, kept, listing, walk, workspace
 from rollouts.storage.git_store import GitStore
@@ -17,6 +21,9 @@ from rollouts.storage.kept import Kept, Unit
 from rollouts.storage.listing import ABSENT, DIRECTORY, STORABLE, TOO_LARGE, UNSTORABLE, Examiner, Odd, Verdict
 from rollouts.storage.walk import Walk
 from rollouts.storage.workspace import Place
+
+_UNTRACKED_LIMIT = 100 << 20
+_PLAIN_LIMIT = 2 << 30
 
 
 class Limits(Record):
@@ -28,6 +35,14 @@ class Limits(Record):
     """Bytes that an untracked file of a git workspace may have."""
     plain: int
     """Bytes that a file of a plain directory may have."""
+
+
+def limits(home: Home, root: bytes) -> Limits:
+    """What the home's configuration leaves out of captures of `root`."""
+    path = os.fsencode(home.path)
+    limit = config.max_file_size(home)
+    inside = relative_to(path, root) if is_inside(path, root) else None
+    return Limits(inside, _UNTRACKED_LIMIT if limit is None else limit, _PLAIN_LIMIT if limit is None else limit)
 
 
 class Captured(Record):
@@ -60,6 +75,8 @@ class _Units:
         self.new: dict[bytes, Unit] = {}
         self.changed = False
         self.to_add: dict[bytes, bool] = {}
+        """Path -> is untracked."""
+        self.bytes_to_add = 0
         self.too_large: list[bytes] = []
 
     def look(self, prefix: bytes, seen: _Seen) -> None:
@@ -77,27 +94,40 @@ class _Units:
 
     def _compare(self, prefix: bytes, seen: _Seen) -> Unit:
         old = self.old.get(prefix)
+        unstored: dict[bytes, tuple[bool, Verdict]] = {}
         if old is not None and old.listing == seen.listing:
-            unstored = {path: self._again(path, *was) for path, was in old.unstored.items()}
+            looked = ((path, self._again(path, *was)) for path, was in old.unstored.items())
             dirs, quiet = old.dirs, old.quiet
         else:
             self.changed = True
             listed = listing.entries(seen.listing, prefix, self.limits.home)
             known = self.index.known()
             verdict = self.index.examiner.verdict
-            unstored = {
-                path: (untracked, verdict(path, untracked=untracked))
+            looked = (
+                (path, (untracked, verdict(path, untracked=untracked)))
                 for path, untracked in listed.items()
                 if path not in known
-            }
+            )
             dirs, quiet = frozenset(listing.directories(listed, prefix)), {}
-        self.to_add |= {path: untracked for path, (untracked, verdict) in unstored.items() if verdict[0] == STORABLE}
+        for path, (untracked, found) in looked:
+            if found[0] == STORABLE:
+                self.to_add[path] = untracked
+                self.bytes_to_add += found[1] or 0
+            else:
+                unstored[path] = (untracked, found)
         for path in listing.untracked(seen.listing, prefix):
-            size = self.index.examiner.size(path) if path not in unstored else 0
+            size = 0 if path in unstored or path in self.to_add else self.index.examiner.size(path)
             if size > self.limits.untracked:
                 self.too_large.append(path)
                 unstored[path] = (True, (TOO_LARGE, size))
         return Unit(seen.listing, dirs, unstored, quiet)
+
+    def note_refused(self) -> None:
+        """Notes which paths could not be added after all."""
+        for path in self.to_add.keys() - self.index.known():
+            verdict = self.index.refused.get(path, (ABSENT, None))
+            prefix = max((prefix for prefix in self.new if path.startswith(prefix)), key=len)
+            self.new[prefix].unstored[path] = (self.to_add[path], verdict)
 
     def _again(self, path: bytes, untracked: bool, was: Verdict) -> tuple[bool, Verdict]:
         now = self.index.examiner.verdict(path, untracked=untracked, open_it=True)
@@ -236,10 +266,12 @@ def capture(place: Place, store: GitStore, limits: Limits, kept_path: str) -> Ca
     units.look(b"", top)
     same = not units.changed and units.new.keys() == units.old.keys()
     if not same or units.to_add or units.too_large:
-        index.remove(sorted((index.known() - units.listed()).union(units.too_large) & index.known()))
+        if index.known():
+            index.remove(sorted((index.known() - units.listed()).union(units.too_large) & index.known()))
         index.add(units.to_add)
+        units.note_refused()
         same = False
-    facts = _facts(place, _settled(units, index)) if not same else _facts(place, units)
+    facts = _facts(place, units)
     if old and same and not refreshed.changed:
         tree, files = old.tree, old.files
     else:
@@ -248,18 +280,5 @@ def capture(place: Place, store: GitStore, limits: Limits, kept_path: str) -> Ca
     now = Kept(settings, kept.signature(store.index) or (0, 0, 0), tree, files, units.new)
     if now != old:
         kept.save(kept_path, now)
-    bytes_new = index.bytes_added + sum(map(index.examiner.size, refreshed.changed))
+    bytes_new = units.bytes_to_add + sum(map(index.examiner.size, refreshed.changed))
     return Captured(tree, files, bytes_new, facts)
-
-
-def _settled(units: _Units, index: Index) -> _Units:
-    """The same units, their unstored paths as they are after the index was brought in line."""
-    known = index.known()
-    for prefix, unit in units.new.items():
-        left = {
-            path: (untracked, index.refused.get(path, verdict))
-            for path, (untracked, verdict) in unit.unstored.items()
-            if path not in known
-        }
-        units.new[prefix] = unit._replace(unstored=left)
-    return units

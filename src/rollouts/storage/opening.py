@@ -1,4 +1,4 @@
-"""Opening a home: first making, migrating or rebuilding what it needs."""
+"""Opening a home that is ready for use, or after `preparing` has made it so."""
 
 from __future__ import annotations
 
@@ -7,66 +7,9 @@ import time
 
 from rollouts.errors import DamagedCatalogError, RolloutsError
 from rollouts.paths import Home, keep_private
-from rollouts.storage import rebuild
 from rollouts.storage.archive import Archive
 from rollouts.storage.catalog import Catalog
 from rollouts.storage.lock import BusyError, FolderGoneError, Lock, patience
-
-
-def _lacks_catalog(home: Home) -> bool:
-    """True when there are stores and nothing that lists them."""
-    return not os.path.exists(home.catalog) and next(iter(rebuild.stores(home)), None) is not None
-
-
-def _older(home: Home) -> list[str]:
-    """Older copies of the catalog, the best last; a rebuild that was killed has moved the best one aside already."""
-    found = sorted(f"{home.path}/{name}" for name in os.listdir(home.path))
-    aside = [path for path in found if path.startswith(f"{home.catalog}.damaged-")]
-    return [f"{home.catalog}.v0-backup", *(path for path in aside if path.endswith("Z"))]
-
-
-def rebuilt(home: Home, reason: str) -> str:
-    """Puts a catalog made from the stores in the place of a lost or damaged one, which is kept aside.
-
-    The caller holds the home's lock alone. Returns a sentence that says what was done.
-    """
-    seconds, nanoseconds = divmod(time.time_ns(), 10**9)
-    aside = f"{home.catalog}.damaged-{time.strftime('%Y%m%dT%H%M%S', time.gmtime(seconds))}.{nanoseconds:09d}Z"
-    fresh = f"{home.catalog}.new"
-    for suffix in ("", "-wal", "-shm", "-journal"):
-        if os.path.exists(fresh + suffix):
-            os.unlink(fresh + suffix)
-        if os.path.exists(home.catalog + suffix):
-            os.rename(home.catalog + suffix, aside + suffix)
-    catalog = Catalog(fresh)
-    try:
-        catalog.migrate()
-        done = rebuild.fill(catalog, home, _older(home))
-    finally:
-        catalog.close()
-    os.rename(fresh, home.catalog)
-    kept = f"; the old one is {aside}" if os.path.exists(aside) else ""
-    lost = "".join(f"\n  not taken over: {sentence}" for sentence in done.unreadable)
-    return f"{reason}; made anew from the stores: {done.workspaces} workspaces, {done.snapshots} snapshots{kept}{lost}"
-
-
-def _prepare(home: Home, notes: list[str]) -> None:
-    """Makes, migrates or rebuilds the catalog; the caller holds the home's lock alone."""
-    if _lacks_catalog(home):
-        notes.append(rebuilt(home, f"the catalog {home.catalog} is missing"))
-        return
-    try:
-        catalog = Catalog(home.catalog)
-        try:
-            if not catalog.is_current and catalog.is_blank() and next(iter(rebuild.stores(home)), None):
-                raise DamagedCatalogError(f"the catalog {home.catalog} is empty")
-            catalog.migrate()
-        finally:
-            catalog.close()
-        for folder in (home.path, home.workspaces):  # agent-rollouts 0.1 left them open to all
-            os.chmod(folder, 0o700)
-    except DamagedCatalogError as error:
-        notes.append(rebuilt(home, str(error).partition(";")[0]))
 
 
 def _open_catalog(home: Home) -> Catalog | None:
@@ -102,7 +45,9 @@ def opened(home: Home) -> Archive:
                 return Archive(home, catalog, lock, notes)
             lock.release()
             with Lock(home.lock, f"the home {home.path}", wait=0.05):
-                _prepare(home, notes)
+                from rollouts.storage import preparing  # noqa: PLC0415 - most homes need none of it
+
+                notes += preparing.prepare(home)
         except (BusyError, FolderGoneError):  # others look, too; `delete --all` has removed the home meanwhile
             if time.monotonic() > deadline:
                 raise
@@ -148,7 +93,9 @@ def opened_for_reading(home: Home) -> Archive:
     finally:
         if lock:
             lock.release()  # what comes next, a rebuild perhaps, takes it alone
-    if os.path.exists(home.catalog) or _lacks_catalog(home):
+    from rollouts.storage import preparing  # noqa: PLC0415 - most homes need none of it
+
+    if os.path.exists(home.catalog) or preparing.lacks_catalog(home):
         return opened(home)
     nothing = Catalog(":memory:")
     nothing.migrate()

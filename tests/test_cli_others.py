@@ -5,7 +5,9 @@ from __future__ import annotations
 import json
 import os
 import re
+import shutil
 import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -220,6 +222,47 @@ def test_restore_prints_the_lines_of_the_original(repo: Path, tmp_path: Path) ->
         "files: 2",
     ]
     assert contents(tmp_path / "out") == contents(repo)
+
+
+@pytest.mark.parametrize(
+    ("plain_words", "for_typer"),
+    [
+        (("--session", "s", "--message", "m"), ("--session=s", "--message=m")),
+        (("--session", "s", "--message", "latest", "--verify", "--json"), ("--session=s", "--message=m", "--json")),
+        (("--path", "sub/*", "--path", "a.txt"), ("--session=s", "--message=m", "--path=sub/*", "--path=a.txt")),
+        (("--session", "s", "--message", "n"), ("--session=s", "--message=n")),
+        (("--session", "s"), ("--session=s",)),
+        (("--path", "", "--session", "s", "--message", "m"), ("--path=", "--session=s", "--message=m")),
+        (
+            ("--path", "nothing/**", "--session", "s", "--message", "m"),
+            ("--path=nothing/**", "--session=s", "--message=m"),
+        ),
+    ],
+)
+def test_both_routes_restore_the_same_and_say_the_same(
+    plain_words: tuple[str, ...], for_typer: tuple[str, ...], repo: Path, tmp_path: Path
+) -> None:
+    turn = snapshot(repo)
+    if "--session" not in plain_words:
+        plain_words = ("--snapshot", turn["id"], *plain_words)
+    said = []
+    for words in (plain_words, for_typer):
+        result = run("restore", repo, "--dest", tmp_path / "back", *words)
+        said.append((result, tree(tmp_path / "back") if (tmp_path / "back").exists() else None))
+        shutil.rmtree(tmp_path / "back", ignore_errors=True)
+    assert said[0] == said[1]
+
+
+def test_the_plain_route_of_restore_imports_no_typer(repo: Path, tmp_path: Path) -> None:
+    snapshot(repo)
+    words = ["restore", str(repo), "--session", "s", "--message", "m", "--dest", str(tmp_path / "o")]
+    code = (
+        f"import sys\nfrom rollouts import cli\ncli.exit_code({words!r})\n"
+        "print(*{name.partition('.')[0] for name in sys.modules})"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert contents(tmp_path / "o") == contents(repo)
+    assert {"typer", "click", "rich", "pydantic", "typing", "subprocess"} & set(done.stdout.split()) == set()
 
 
 def test_restore_json_has_the_fields_of_the_contract(repo: Path, tmp_path: Path) -> None:

@@ -50,10 +50,9 @@ def test_help_of_each_command_has_an_example_that_names_it(command: str) -> None
     assert ok(*command.split(), "--help") == help_text
 
 
-def test_readme_names_each_page_of_the_documentation() -> None:
-    readme = (ROOT / "README.md").read_text()
-    for page in (ROOT / "docs").glob("*.md"):
-        assert f"](docs/{page.name})" in readme
+def test_readme_names_each_page_of_the_documentation_and_no_other() -> None:
+    linked = re.findall(r"\]\(docs/(.+?)\)", (ROOT / "README.md").read_text())
+    assert sorted(linked) == sorted(page.name for page in (ROOT / "docs").glob("*.md"))
 
 
 def test_readme_has_the_two_lines_and_names_only_commands_that_exist() -> None:

@@ -41,9 +41,15 @@ def _run(words: list[str]) -> int:
     if words[:1] == ["snapshot"]:
         from rollouts.commands import capture  # noqa: PLC0415 - each way imports what it needs
 
-        request = capture.parse(words[1:])
-        if request:
-            return capture.snapshot(request)
+        captured = capture.parse(words[1:])
+        if captured:
+            return capture.snapshot(captured)
+    if words[:1] == ["restore"]:
+        from rollouts.commands import checkout  # noqa: PLC0415 - each way imports what it needs
+
+        wanted = checkout.parse(words[1:])
+        if wanted:
+            return checkout.restore(wanted)
     from rollouts.commands import app  # noqa: PLC0415 - Typer costs 130 ms, which hooks must not pay
 
     return app.run(words)

@@ -8,8 +8,7 @@ from __future__ import annotations
 import contextlib
 import os
 import stat
-import tempfile
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 
 from rollouts.contracts import commit as contract
 from rollouts.contracts.commit import Modes
@@ -164,7 +163,8 @@ def _remove(folder: str) -> None:
 def _marked(parent: str) -> tuple[str, Lock]:
     """A fresh marked directory and its lock, held."""
     while True:
-        folder = tempfile.mkdtemp(prefix=_MARK, dir=parent)
+        folder = f"{parent}/{_MARK}{os.urandom(8).hex()}"
+        os.mkdir(folder, 0o700)
         lock = Lock(f"{folder}/lock", folder)
         try:
             lock.acquire()
@@ -184,7 +184,7 @@ def _scratch(parent: str) -> Iterator[str]:
         lock.release()
 
 
-def _chosen(store: GitStore, whole: Content, globs: list[str], index: str) -> Content:
+def _chosen(store: GitStore, whole: Content, globs: Sequence[str], index: str) -> Content:
     """The part of a content that git's globs name."""
     names = store.matching([*(entry.path for entry in whole.entries), *whole.empty_dirs], globs, index)
     return Content(
@@ -213,7 +213,7 @@ def restore(
     snapshot: Snapshot,
     destination: str,
     *,
-    globs: list[str],
+    globs: Sequence[str],
     verify: bool,
 ) -> Restored:
     """Writes a snapshot's files to a directory that does not exist yet.

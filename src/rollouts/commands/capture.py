@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 
 from rollouts import paths
+from rollouts.commands import plain
 from rollouts.contracts.commit import SCHEMA_VERSION
 from rollouts.contracts.strict_json import MAX_BYTES, dump, one_line, parse_object
 from rollouts.contracts.strict_json import parse as parse_json
@@ -14,7 +15,6 @@ from rollouts.record import Record
 from rollouts.storage import opening
 
 _ID_BYTES = 4096
-# What `parse` takes; anything else on the command line goes through Typer to the same `snapshot`.
 _VALUES = {"--session": "session", "--message": "message", "--metadata": "metadata", "--agent": "agent"}
 _FLAGS = {"--json": "as_json", "--quiet": "quiet", "-q": "quiet", "--force": "force"}
 
@@ -34,21 +34,10 @@ class Request(Record):
 
 def parse(words: list[str]) -> Request | None:
     """Reads a plain, fully spelled command line; None for any other, which Typer then reads (or refuses)."""
-    values: dict[str, str] = {}
-    flags: dict[str, bool] = {}
-    rest = iter(words)
-    for word in rest:
-        name = _VALUES.get(word, "workspace")
-        value = next(rest, None) if word in _VALUES else word
-        if word in _FLAGS:
-            flags[_FLAGS[word]] = True
-        elif value is None or name in values or (value.startswith("-") and value != "-"):
-            return None
-        else:
-            values[name] = value
-    if not {"session", "message", "metadata"} <= values.keys():
+    values = plain.read(words, _VALUES, _FLAGS)
+    if values is None or not {"session", "message", "metadata"} <= values.keys():
         return None
-    return Request(**values, **flags)  # type: ignore[arg-type] # texts by _VALUES, booleans by _FLAGS
+    return Request(**values)  # type: ignore[arg-type] # texts by _VALUES, booleans by _FLAGS
 
 
 def _identifier(text: str, what: str) -> str:

@@ -10,7 +10,8 @@ import typer
 
 from rollouts import paths
 from rollouts.commands import capture, output
-from rollouts.commands.options import AsJson, Message, Session, one_snapshot
+from rollouts.commands.options import AsJson, Message, Session
+from rollouts.commands.selecting import one_snapshot
 from rollouts.contracts.commit import named
 from rollouts.contracts.remote_url import without_credentials
 from rollouts.contracts.strict_json import dump

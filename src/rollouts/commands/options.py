@@ -1,14 +1,10 @@
-"""Options that several commands share, and the one selection that they add up to."""
+"""Options that several commands share."""
 
 from __future__ import annotations
 
-import os
 from typing import Annotated
 
 import typer
-
-from rollouts.errors import RolloutsError, UsageError
-from rollouts.models import Selection
 
 Workspace = Annotated[str, typer.Argument(metavar="WORKSPACE", help="Any path in the workspace.", show_default="here")]
 Session = Annotated[
@@ -18,48 +14,3 @@ Message = Annotated[str | None, typer.Option("--message", metavar="ID", help="Th
 SnapshotId = Annotated[str | None, typer.Option("--snapshot", metavar="ID", help="A snapshot id, or its beginning.")]
 AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON document.")]
 Yes = Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")]
-
-
-def _checked(selection: Selection) -> Selection:
-    """The selection, when its ids are text.
-
-    Raises:
-        UsageError: every snapshot id begins with nothing.
-        RolloutsError: one is not UTF-8, which no id of a snapshot is.
-    """
-    if selection.snapshot_id == "":
-        raise UsageError("--snapshot needs at least the beginning of an id")
-    for text in (selection.session_id, selection.message_id, selection.snapshot_id):
-        if text is not None and os.fsencode(text).decode(errors="replace") != text:
-            raise RolloutsError(f"the id {text!r} is not UTF-8 text; `rollouts list` shows those that are there")
-    return selection
-
-
-def one_snapshot(path: str, session: str | None, message: str | None, snapshot: str | None) -> Selection:
-    """The selection of exactly one snapshot.
-
-    Raises:
-        UsageError: the options name none, or two ways of naming one are mixed.
-    """
-    if snapshot is not None and (session is not None or message is not None):
-        raise UsageError("--snapshot cannot be combined with --session or --message")
-    if snapshot is None and (session is None or message is None):
-        raise UsageError("name a snapshot: --snapshot ID, or --session ID and --message ID (or latest)")
-    return _checked(Selection(path, session, message, snapshot))
-
-
-def several(
-    path: str, session: str | None, message: str | None, snapshot: str | None, *, everything: bool
-) -> Selection:
-    """The selection of any number of snapshots.
-
-    Raises:
-        UsageError: options that exclude each other.
-    """
-    if message is not None and session is None:
-        raise UsageError("--message requires --session")
-    if everything and (session is not None or message is not None or snapshot is not None):
-        raise UsageError("--all cannot be combined with --session or --message, nor with --snapshot")
-    if snapshot is not None and session is not None:
-        raise UsageError("--snapshot cannot be combined with --session or --message")
-    return _checked(Selection(path, session, message, snapshot, everything))

@@ -7,10 +7,9 @@ from typing import Annotated
 import typer
 
 from rollouts import deletion, paths
-from rollouts import restore as restoring
-from rollouts.commands import capture, output
-from rollouts.commands.options import AsJson, Message, Session, SnapshotId, Workspace, Yes, one_snapshot, several
-from rollouts.errors import UsageError
+from rollouts.commands import capture, checkout, output
+from rollouts.commands.options import AsJson, Message, Session, SnapshotId, Workspace, Yes
+from rollouts.commands.selecting import several
 from rollouts.models import Selection
 from rollouts.storage import opening
 
@@ -55,20 +54,8 @@ def restore(
 
     Example: rollouts restore --session S --message latest --dest /tmp/turn
     """
-    selection = one_snapshot(workspace, session, message, snapshot)
-    if not all(glob.strip("/") for glob in globs or []):
-        raise UsageError("--path needs a GLOB; without --path all is restored")
-    with opening.opened_for_reading(paths.home()) as home:
-        output.warn(home.notes)
-        record, row = home.find(selection)
-        done = restoring.restore(home, record, row, destination, globs=globs or [], verify=verify)
-    if as_json:
-        turn = {"snapshot_id": row.id, "session_id": row.session_id, "message_id": row.message_id}
-        where = output.path_fields(done.destination, "destination")
-        output.document(turn | {"store_commit_sha": row.store_commit_sha} | where | {"files": done.files})
-        return
-    for text in [*capture.lines("Restored snapshot", row), f"destination: {done.destination}", f"files: {done.files}"]:
-        output.line(text)
+    request = checkout.Request(destination, workspace, session, message, snapshot, globs or [], verify, as_json)
+    raise typer.Exit(checkout.restore(request))
 
 
 def _question(selection: Selection, doomed: deletion.Doomed) -> str:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import os
 import time
+from collections.abc import Sequence
 
 from rollouts.errors import CommandError, DamagedStoreError, RolloutsError
 from rollouts.process import Running
@@ -61,11 +62,12 @@ class GitStore:
     def ensure(self) -> None:
         """Makes the store when there is none (complete or not at all), and seals its attributes."""
         if not self.exists():
-            import shutil  # noqa: PLC0415 - 9 ms, and only for a new store
-
             fresh = f"{self.path}.{os.urandom(4).hex()}.new"
             git.sealed(fresh, "init", "-q", "--bare", "--template=")
-            shutil.rmtree(self.path, ignore_errors=True)  # at most the ruins of one, without a HEAD
+            if os.path.exists(self.path):  # the ruins of one, without a HEAD
+                import shutil  # noqa: PLC0415 - 9 ms, and only for ruins
+
+                shutil.rmtree(self.path)
             os.rename(fresh, self.path)
         attributes = f"{self.path}/info/attributes"
         if not os.path.exists(attributes) or os.path.getsize(attributes) != len(git.ATTRIBUTES):
@@ -234,7 +236,7 @@ class GitStore:
         lines = b"".join(b"%b %b\t%b\0" % entry for entry in entries)
         git.sealed(self.path, "update-index", "-z", "--index-info", index=index, stdin=lines)
 
-    def matching(self, paths: list[bytes], globs: list[str], index: str) -> set[bytes]:
+    def matching(self, paths: list[bytes], globs: Sequence[str], index: str) -> set[bytes]:
         """The paths that git's globs name.
 
         Raises:

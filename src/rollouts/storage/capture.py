@@ -262,6 +262,7 @@ def capture(place: Place, store: GitStore, limits: Limits, kept_path: str) -> Ca
         old = None  # another process, or a killed one, had the index since
     index = Index(store, place, Examiner(place.root, limits.untracked))
     top, refreshed = _look(store, index, limits)
+    index.seed(top.listing.count(b"\0"))
     units = _Units(index, limits, old if refreshed.steady else None)
     units.look(b"", top)
     same = not units.changed and units.new.keys() == units.old.keys()

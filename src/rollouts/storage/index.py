@@ -49,6 +49,7 @@ class Index:
         self.examiner = examiner
         self.refused: dict[bytes, Verdict] = {}
         """Paths that could not be added, with the reason."""
+        self._seeded = False
         self._known: set[bytes] | None = None if store.index_exists() else set()
 
     def known(self) -> set[bytes]:
@@ -130,17 +131,25 @@ class Index:
         """Adds paths (path -> is untracked). What cannot be added is in `refused` afterwards."""
         if not paths:
             return
-        seeded = not self.known() and len(paths) > _MANY and self._seed()
         for untracked in (False, True):
             batch = [path for path, is_untracked in paths.items() if is_untracked == untracked]
-            streamed = len(batch) > _MANY and (untracked or not seeded)
+            streamed = len(batch) > _MANY and (untracked or not self._seeded)
             step = _AT_ONCE if streamed else len(batch) or 1
             for at in range(0, len(batch), step):
                 self._add(batch[at : at + step], streamed=streamed)
         self._known = None
 
+    def seed(self, listed: int) -> None:
+        """Before a first capture of many files: copies what the user's repository has of them, compressed as it is.
+
+        Every file is read all the same.
+
+        Args:
+            listed: how many there are.
+        """
+        self._seeded = not self.store.index_exists() and listed > _MANY and self._seed()
+
     def _seed(self) -> bool:
-        """Copies the blobs that the user's index names, compressed as they are; every file is read all the same."""
         dot_git, root = self.place.git_dir, self.place.root
         objects = workspace.objects(dot_git) if dot_git else None
         if dot_git is None or objects is None:

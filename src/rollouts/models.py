@@ -66,3 +66,8 @@ class Selection(Record):
     message_id: str | None = None
     snapshot_id: str | None = None
     everything: bool = False
+
+
+def safety_session(workspace_id: str) -> str:
+    """The session of the snapshots that restores in place take of a workspace before they change it."""
+    return f"restore:{workspace_id}"

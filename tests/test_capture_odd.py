@@ -298,6 +298,36 @@ def test_captures_succeed_while_a_file_is_truncated(root: Path, tmp_path: Path) 
     assert tree(captured(root).files) == tree(root)
 
 
+VANISHING_GIT = """#!/bin/sh
+case "$*" in
+*"update-index --add"*)
+    if [ "$(cat "{folder}/calls" 2>/dev/null | wc -l)" -lt {times} ]; then
+        echo >> "{folder}/calls"
+        echo "error: open(\\"new.txt\\"): No such file or directory" >&2
+        echo "error: unable to index file 'new.txt'" >&2
+        echo "fatal: Unable to process path new.txt" >&2
+        exit 128
+    fi ;;
+esac
+exec "{git}" "$@"
+"""
+
+
+@pytest.mark.parametrize(("times", "reason"), [(3, None), (100, "changing while it was read")])
+def test_a_file_that_is_gone_whenever_git_opens_it_fails_no_capture(
+    times: int, reason: str | None, repo: Path, tmp_path: Path
+) -> None:
+    snapshot(repo, "before")
+    put(repo, "new.txt")
+    (tmp_path / "bin").mkdir()
+    wrapper = tmp_path / "bin" / "git"
+    wrapper.write_text(VANISHING_GIT.format(folder=tmp_path / "bin", times=times, git=shutil.which("git")))
+    wrapper.chmod(0o755)
+    turn = snapshot(repo, "after", env={"PATH": f"{tmp_path / 'bin'}{os.pathsep}{os.environ['PATH']}"})
+    assert skipped(turn) == ({"new.txt": reason} if reason else {})
+    assert contents(captured(repo).files) == contents(repo)
+
+
 # Size limits
 
 

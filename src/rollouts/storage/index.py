@@ -22,7 +22,10 @@ _TALK = (
     *(b"warning: ignoring overly l", b"warning: ignoring too large"),
 )
 _BUS_ERRORS = (-7, -10)  # of a git that had mapped a file which was cut short: Linux, macOS
-_CUT_SHORT = (b"short read", b"failed to read", b"does not exist and --remove not passed")
+_RESTLESS = (  # of a file that was cut short, or was gone, while git read it
+    *(b"short read", b"failed to read", b"does not exist and --remove not passed"),
+    *(b"No such file or directory", b"Not a directory", b"is a directory - add files inside instead"),
+)
 _REFUSED_AT_MOST = 100  # paths that git refuses one by one; more is no matter of names
 
 
@@ -190,16 +193,16 @@ class Index:
         verdicts = {path: self.examiner.verdict(path, untracked=False, open_it=True) for path in paths}
         good = [path for path, verdict in verdicts.items() if verdict[0] == STORABLE]
         self.refused |= {path: verdict for path, verdict in verdicts.items() if verdict[0] != STORABLE}
-        shrank = error.code in _BUS_ERRORS or any(words in error.stderr for words in _CUT_SHORT)
+        moved = error.code in _BUS_ERRORS or any(words in error.stderr for words in _RESTLESS)
         if len(good) < len(paths):
             self._add(good, streamed=streamed)
         elif len(paths) > 1:
             self._add(paths[: len(paths) // 2], streamed=streamed)
             self._add(paths[len(paths) // 2 :], streamed=streamed)
-        elif shrank and tries:
+        elif moved and tries:
             self._add(paths, streamed=streamed, tries=tries - 1)
-        elif shrank or b"nvalid path" in error.stderr:
-            self.refused[paths[0]] = (RESTLESS if shrank else UNSTORABLE, None)
+        elif moved or b"nvalid path" in error.stderr:
+            self.refused[paths[0]] = (RESTLESS if moved else UNSTORABLE, None)
         else:
             raise error  # nothing is wrong with the file
 

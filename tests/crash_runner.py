@@ -23,7 +23,13 @@ from typing import IO, Any, NoReturn
 
 from rollouts import cli
 
-WATCHED = ("/rollouts/storage/", "/rollouts/restore.py", "/rollouts/deletion.py", "/rollouts/commands/capture.py")
+WATCHED = (
+    "/rollouts/storage/",
+    "/rollouts/restore.py",
+    "/rollouts/inplace.py",
+    "/rollouts/deletion.py",
+    "/rollouts/commands/capture.py",
+)
 
 ESCAPED, TOO_EARLY = 99, 98
 """Exit codes: an exception got past the error boundary; Ctrl-C came when the command had not begun, or was over."""

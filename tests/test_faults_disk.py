@@ -131,6 +131,24 @@ def test_a_full_disk_at_the_destination_leaves_nothing_there(plain: Path, mount:
     assert os.listdir(disk.seen / "sub" / "out") == ["7"]
 
 
+def test_a_full_disk_at_the_workspace_changes_nothing_in_place(mount: Mount, tmp_path: Path) -> None:
+    disk = mount(TMPFS, tmp_path / "disk", "5m")
+    root = disk.path / "w"
+    (disk.seen / "w").mkdir()
+    (disk.seen / "w" / "big.bin").write_bytes(os.urandom(3 << 20))
+    turn = json.loads(take(root, "1", disk.under).out)
+    (disk.seen / "w" / "big.bin").write_bytes(b"small now")
+    (disk.seen / "w" / "a.txt").write_bytes(b"new")
+    (disk.seen / "filler").write_bytes(b"x" * (3 << 20))
+    before = contents(disk.seen / "w")
+    words = ("restore", "--snapshot", turn["id"], "--in-place", "--yes")
+    assert "the disk is full" in failure(run(*words, under=disk.under))
+    assert contents(disk.seen / "w") == before
+    (disk.seen / "filler").unlink()
+    assert run(*words, under=disk.under).code == 0
+    assert (disk.seen / "w" / "big.bin").stat().st_size == 3 << 20
+
+
 def test_a_full_temporary_directory_does_not_matter(repo: Path, mount: Mount, tmp_path: Path) -> None:
     disk = mount(TMPFS, tmp_path / "disk", "4k")
     (disk.seen / "filler").write_bytes(b"x" * 4096)

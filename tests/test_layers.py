@@ -12,14 +12,16 @@ SOURCE = Path(__file__).parent.parent / "src" / "rollouts"
 FLOORS = (
     {"cli", "__main__"},
     {"commands"},
-    {"restore", "doctor", "deletion"},
+    {"restore", "inplace", "doctor", "deletion"},
     {"storage"},
     {"contracts", "process", "config"},
     {"models", "paths"},
     {"errors", "record", ""},
 )
 # Neighbours that may know each other: the archive's own rooms, what commands share, and one record in another.
-SHARED_BY_COMMANDS = {f"commands.{name}" for name in ("options", "output", "plain", "selecting", "capture", "checkout")}
+SHARED_BY_COMMANDS = {
+    f"commands.{name}" for name in ("options", "output", "plain", "selecting", "capture", "checkout", "replace")
+}
 SQL = re.compile(r"\b(SELECT|INSERT INTO|UPDATE \w+ SET|DELETE FROM|CREATE TABLE|PRAGMA)\b")
 
 

@@ -24,6 +24,7 @@ workspace_app = typer.Typer(help="Workspaces that the catalog knows.", context_s
 
 app.command("snapshot")(snapshot.snapshot)
 app.command("restore")(snapshot.restore)
+app.command("undo")(snapshot.undo)
 app.command("list")(history.list_)
 app.command("show")(history.show)
 app.command("delete")(snapshot.delete)

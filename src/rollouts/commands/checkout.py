@@ -13,14 +13,21 @@ from rollouts.record import Record
 from rollouts.storage import opening
 
 _VALUES = {"--dest": "destination", "--session": "session", "--message": "message", "--snapshot": "snapshot"}
-_FLAGS = {"--verify": "verify", "--json": "as_json"}
+_FLAGS = {
+    "--verify": "verify",
+    "--json": "as_json",
+    "--in-place": "in_place",
+    "--dry-run": "dry_run",
+    "--yes": "yes",
+    "-y": "yes",
+}
 _REPEATED = {"--path": "globs"}
 
 
 class Request(Record):
     """The command line of `rollouts restore`."""
 
-    destination: str
+    destination: str | None = None
     workspace: str = "."
     session: str | None = None
     message: str | None = None
@@ -28,14 +35,31 @@ class Request(Record):
     globs: Sequence[str] = ()
     verify: bool = False
     as_json: bool = False
+    in_place: bool = False
+    dry_run: bool = False
+    yes: bool = False
 
 
 def parse(words: list[str]) -> Request | None:
     """Reads a plain, fully spelled command line; None for any other, which Typer then reads (or refuses)."""
     values = plain.read(words, _VALUES, _FLAGS, _REPEATED)
-    if values is None or "destination" not in values:
-        return None
-    return Request(**values)  # type: ignore[arg-type] # texts by _VALUES, booleans by _FLAGS, lists by _REPEATED
+    return None if values is None else Request(**values)  # type: ignore[arg-type] # texts by _VALUES, booleans by _FLAGS, lists by _REPEATED
+
+
+def _check(request: Request) -> None:
+    """Refuses options that exclude each other.
+
+    Raises:
+        UsageError: they do, or what is needed is missing.
+    """
+    if request.in_place and request.destination is not None:
+        raise UsageError("--in-place cannot be combined with --dest")
+    if not request.in_place and request.destination is None:
+        raise UsageError("name a place: --dest DIR, or --in-place for the workspace itself")
+    if not request.in_place and (request.dry_run or request.yes):
+        raise UsageError("--dry-run and --yes go with --in-place")
+    if not all(glob.strip("/") for glob in request.globs):
+        raise UsageError("--path needs a GLOB; without --path all is restored")
 
 
 def restore(request: Request) -> int:
@@ -45,12 +69,17 @@ def restore(request: Request) -> int:
         RolloutsError: refused, or failed; nothing is left behind then.
     """
     selection = one_snapshot(request.workspace, request.session, request.message, request.snapshot)
-    if not all(glob.strip("/") for glob in request.globs):
-        raise UsageError("--path needs a GLOB; without --path all is restored")
+    _check(request)
+    if request.in_place:
+        from rollouts.commands import replace  # noqa: PLC0415 - each way imports what it needs
+
+        wanted = replace.Wanted(request.globs, request.verify, request.dry_run, request.yes, request.as_json)
+        return replace.restore(selection, wanted)
     with opening.opened_for_reading(paths.home()) as home:
         output.warn(home.notes)
         record, row = home.find(selection)
-        done = restoring.restore(home, record, row, request.destination, globs=request.globs, verify=request.verify)
+        to = request.destination or ""
+        done = restoring.restore(home, record, row, to, globs=request.globs, verify=request.verify)
     if request.as_json:
         turn = {"snapshot_id": row.id, "session_id": row.session_id, "message_id": row.message_id}
         where = output.path_fields(done.destination, "destination")

@@ -14,3 +14,4 @@ Message = Annotated[str | None, typer.Option("--message", metavar="ID", help="Th
 SnapshotId = Annotated[str | None, typer.Option("--snapshot", metavar="ID", help="A snapshot id, or its beginning.")]
 AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON document.")]
 Yes = Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")]
+DryRun = Annotated[bool, typer.Option("--dry-run", help="Only say what would be done.")]

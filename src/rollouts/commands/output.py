@@ -72,7 +72,7 @@ def warn(notes: Iterable[str]) -> None:
         say(f"Warning: {note}")
 
 
-def confirm(question: str, *, yes: bool) -> bool:
+def confirm(question: str, *, yes: bool, warning: str = "This cannot be undone.") -> bool:
     """Asks on stderr and reads the answer from stdin, unless `yes` was given.
 
     Raises:
@@ -80,7 +80,7 @@ def confirm(question: str, *, yes: bool) -> bool:
     """
     if yes:
         return True
-    sys.stderr.write(f"{question} This cannot be undone. [y/N]: ")
+    sys.stderr.write(f"{question} {warning} [y/N]: ")
     sys.stderr.flush()
     answer = sys.stdin.readline() if sys.stdin else ""
     if not answer:

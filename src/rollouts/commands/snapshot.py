@@ -7,8 +7,8 @@ from typing import Annotated
 import typer
 
 from rollouts import deletion, paths
-from rollouts.commands import capture, checkout, output
-from rollouts.commands.options import AsJson, Message, Session, SnapshotId, Workspace, Yes
+from rollouts.commands import capture, checkout, output, replace
+from rollouts.commands.options import AsJson, DryRun, Message, Session, SnapshotId, Workspace, Yes
 from rollouts.commands.selecting import several
 from rollouts.models import Selection
 from rollouts.storage import opening
@@ -39,23 +39,50 @@ def snapshot(
 
 
 def restore(
-    destination: Annotated[str, typer.Option("--dest", metavar="DIR", help="A directory that is not there yet.")],
     workspace: Workspace = ".",
+    destination: Annotated[
+        str | None, typer.Option("--dest", metavar="DIR", help="A directory that is not there yet.")
+    ] = None,
     session: Session = None,
     message: Message = None,
     snapshot: SnapshotId = None,
     globs: Annotated[
         list[str] | None, typer.Option("--path", metavar="GLOB", help="Only these paths (repeatable).")
     ] = None,
+    in_place: Annotated[
+        bool, typer.Option("--in-place", help="Change the workspace itself; `undo` takes it back.")
+    ] = False,
+    dry_run: DryRun = False,
+    yes: Yes = False,
     verify: Annotated[bool, typer.Option("--verify", help="Read back and hash what was written.")] = False,
     as_json: AsJson = False,
 ) -> None:
-    """Write a stored turn to a new directory.
+    """Write a stored turn to a new directory, or back into the workspace.
+
+    In place, only differing files change; files that the turn does not know stay. A snapshot is taken first.
 
     Example: rollouts restore --session S --message latest --dest /tmp/turn
     """
-    request = checkout.Request(destination, workspace, session, message, snapshot, globs or [], verify, as_json)
+    place = (destination, workspace)
+    request = checkout.Request(*place, session, message, snapshot, globs or [], verify, as_json, in_place, dry_run, yes)
     raise typer.Exit(checkout.restore(request))
+
+
+def undo(
+    workspace: Workspace = ".",
+    dry_run: DryRun = False,
+    yes: Yes = False,
+    verify: Annotated[bool, typer.Option("--verify", help="Read back and hash what was written.")] = False,
+    as_json: AsJson = False,
+) -> None:
+    """Take back the last restore in place.
+
+    The workspace is as it was before. Undo again, and that is taken back.
+
+    Example: rollouts undo --yes
+    """
+    wanted = replace.Wanted(verify=verify, dry_run=dry_run, yes=yes, as_json=as_json)
+    raise typer.Exit(replace.undo(workspace, wanted))
 
 
 def _question(selection: Selection, doomed: deletion.Doomed) -> str:

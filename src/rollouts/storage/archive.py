@@ -21,6 +21,13 @@ from rollouts.storage.git_store import GitStore
 from rollouts.storage.lock import FolderGoneError, Lock
 from rollouts.storage.workspace import Place
 
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from rollouts.storage.capture import Captured
+
+CHANGING = b"changes the workspace"
+"""The note of a restore in place in the workspace's lock file."""
+
 
 class Taken(Record):
     """The outcome of `Archive.snapshot`."""
@@ -197,11 +204,12 @@ class Archive:
                 return Taken(known, record, is_new=False)
             try:
                 with self.locked(record) as lock:
-                    return self._taken(place, record, turn, lock)
+                    return self.take(place, record, turn, lock)
             except GoneError:
                 continue  # it is registered anew
 
-    def _taken(self, place: Place, record: Workspace, turn: Turn, lock: Lock) -> Taken:
+    def take(self, place: Place, record: Workspace, turn: Turn, lock: Lock) -> Taken:
+        """`snapshot` for who holds the lock of the workspace already."""
         store = self.store(record.id)
         if not store.exists() and self.catalog.snapshots(record.id):
             self.notes.append(
@@ -274,6 +282,25 @@ class Archive:
             self.catalog.move_workspace(record.id, root, workspace.identity(place))
         return record._replace(root_path=root)
 
+    def look(self, place: Place, record: Workspace, lock: Lock) -> Captured:
+        """What a workspace holds now, as a tree in its store, without commit, ref or row; the caller holds the lock.
+
+        Raises:
+            RolloutsError: it cannot be captured.
+        """
+        from rollouts.storage import capture  # noqa: PLC0415 - as in `_capture`
+
+        store = self.store(record.id)
+        store.ensure()
+        lock.write(b"looks")
+        try:
+            return capture.capture(place, store, capture.limits(self.home, place.root), self.kept(record.id))
+        except (RolloutsError, OSError):
+            store.sweep()
+            raise
+        finally:
+            lock.write(b"")
+
     def _capture(self, place: Place, record: Workspace, turn: Turn, lock: Lock) -> Snapshot:
         from rollouts.storage import capture  # noqa: PLC0415 - a turn that is stored already needs none of it
 
@@ -311,6 +338,10 @@ class Archive:
         store = self.store(record.id)
         store.sweep()
         kept.drop(f"{self.kept(record.id)}.new")
+        if note == CHANGING:
+            from rollouts.storage import scratch  # noqa: PLC0415 - only after a restore in place that was killed
+
+            scratch.sweep(record.root_path)
         self.finish_deletions(record)
         snapshot_id = note.decode(errors="replace")
         commit = store.ref(snapshot_id) if note.isalnum() else None

@@ -17,6 +17,7 @@ from helpers import ROLLOUTS, contents, failure, ok, query, rows, run, snapshot,
 COMMANDS = (
     ("snapshot",),
     ("restore",),
+    ("undo",),
     ("list",),
     ("show",),
     ("delete",),

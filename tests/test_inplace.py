@@ -283,7 +283,7 @@ def test_nothing_to_undo_is_an_error(plain: Path, tmp_path: Path) -> None:
     ("words", "reason"),
     [
         (("--in-place", "--dest", "d"), "--in-place cannot be combined with --dest"),
-        ((), "name a place: --dest DIR, or --in-place"),
+        ((), "Missing option '--dest', or --in-place"),
         (("--dest", "d", "--dry-run"), "go with --in-place"),
         (("--dest", "d", "--yes"), "go with --in-place"),
         (("--in-place", "--path", "/"), "--path needs a GLOB"),
@@ -403,10 +403,9 @@ def test_two_restores_and_captures_at_once_leave_one_of_the_two(repo: Path) -> N
         for number in range(30):
             put(repo, f"f{number}", text)
         turns.append(snapshot(repo, text.decode().strip()))
-    commands: list[tuple[str, ...]] = [
-        ("restore", "--snapshot", turn["id"], "--in-place", "--yes") for turn in turns
-    ] * 3
-    commands += [("snapshot", str(repo), "--session", "s", "--message", f"c{n}", "--metadata", "{}") for n in range(4)]
+    takes = [("snapshot", str(repo), "--session", "s", "--message", f"c{n}", "--metadata", "{}") for n in range(4)]
+    restores = [("restore", "--snapshot", str(turn["id"]), "--in-place", "--yes") for turn in turns * 3]
+    commands: tuple[tuple[str, ...], ...] = (*restores, *takes)
     running = [subprocess.Popen([*ROLLOUTS, *words], stdout=subprocess.DEVNULL) for words in commands]
     assert [process.wait(60) for process in running] == [0] * len(running)
     assert {(repo / f"f{number}").read_bytes() for number in range(30)} in ({b"x\n"}, {b"y\n"})

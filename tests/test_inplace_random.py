@@ -8,18 +8,20 @@ from __future__ import annotations
 import json
 import random
 import shutil
+import signal
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from crash_runner import TOO_EARLY
 from crash_trial import NEVER, Kill, Runner
 from helpers import Found, contents, git, tree
 from random_tree import SEED, TURNS, RandomTree
 
 Files = dict[bytes, tuple[str, bool, str]]
-GIVEN_UP = {0, 1, -9}  # done, done but for some paths, killed
+GIVEN_UP = {0, 1, -9, 130, TOO_EARLY}  # done, done but for some paths, killed, interrupted (before it began)
 
 
 @pytest.fixture
@@ -89,7 +91,8 @@ class _Trial:
 
 
 def _kill(dice: random.Random) -> Kill:
-    return dice.choice([NEVER, Kill(at=dice.randrange(1, 900)), Kill(after=dice.random() * 0.2)])
+    at = dice.randrange(1, 900)
+    return dice.choice([NEVER, Kill(at=at), Kill(at=at, signal=signal.SIGINT), Kill(after=dice.random() * 0.2)])
 
 
 @pytest.mark.parametrize("is_git", [True, False])

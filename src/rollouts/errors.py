@@ -15,6 +15,12 @@ class UsageError(RolloutsError):
     exit_code = 2
 
 
+class InterruptedMidwayError(RolloutsError):
+    """Ctrl-C came when part of the work was done, and says how to take that back."""
+
+    exit_code = 130
+
+
 class CommandError(RolloutsError):
     """A process that Rollouts started ended badly.
 

@@ -12,7 +12,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 
 from rollouts.contracts.strict_json import dump
-from rollouts.errors import RolloutsError
+from rollouts.errors import InterruptedMidwayError, RolloutsError
 from rollouts.models import Snapshot, Turn, Workspace, safety_session
 from rollouts.paths import is_inside, relative_to
 from rollouts.record import Record
@@ -156,6 +156,8 @@ class _Change:
         self._lock.write(CHANGING)
         try:
             outcome = replacing.carry_out(self._store, self._root, plan, self._want, self._aim.snapshot.id)
+        except KeyboardInterrupt as error:
+            raise InterruptedMidwayError("interrupted; `rollouts undo` brings back what was there") from error
         finally:
             self._lock.write(b"")
         if verify:

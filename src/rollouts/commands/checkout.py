@@ -55,7 +55,7 @@ def _check(request: Request) -> None:
     if request.in_place and request.destination is not None:
         raise UsageError("--in-place cannot be combined with --dest")
     if not request.in_place and request.destination is None:
-        raise UsageError("name a place: --dest DIR, or --in-place for the workspace itself")
+        raise UsageError("Missing option '--dest', or --in-place for the workspace itself")
     if not request.in_place and (request.dry_run or request.yes):
         raise UsageError("--dry-run and --yes go with --in-place")
     if not all(glob.strip("/") for glob in request.globs):

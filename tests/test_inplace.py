@@ -397,6 +397,26 @@ def test_what_cannot_be_written_is_reported_and_the_rest_is_done(repo: Path) -> 
     assert (repo / "a.txt").read_bytes() == b"new\n"
 
 
+def test_a_directory_that_cannot_be_searched_is_skipped_and_the_rest_is_done(repo: Path) -> None:
+    (repo / "empty").mkdir()
+    put(repo, "closed/inside/x")
+    put(repo, "was a file")
+    old = snapshot(repo, "old")
+    put(repo, "a.txt", b"new\n")
+    (repo / "was a file").unlink()
+    put(repo, "was a file/now")
+    for name in ("closed", "was a file"):
+        (repo / name).chmod(0o000)
+    result = run("restore", "--snapshot", old["id"], "--in-place", "--yes", "--json", under=NO_OVERRIDE)
+    for name in ("closed", "was a file"):
+        (repo / name).chmod(0o755)
+    assert result.code == 1, result
+    done = json.loads(result.out)
+    assert actions(done) == {"a.txt": "replaced"}
+    assert skips(done) == dict.fromkeys(("closed/inside/x", "was a file"), "Permission denied")
+    assert (repo / "was a file" / "now").exists()
+
+
 def test_two_restores_and_captures_at_once_leave_one_of_the_two(repo: Path) -> None:
     turns = []
     for text in (b"x\n", b"y\n"):

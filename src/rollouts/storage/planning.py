@@ -115,9 +115,14 @@ class _Planner:
         self.deletes[path] = Change(path, DELETED, stamp(status))
         return _FREED
 
-    def entry(self, entry: Entry) -> None:
+    def file(self, entry: Entry) -> None:
         """Plans one file of the snapshot."""
-        mode, oid, path = entry
+        try:
+            self._file(*entry)
+        except OSError as error:  # a directory on the way may not be searched
+            self.skipped.append(Skip(entry.path, error.strerror or str(error)))
+
+    def _file(self, mode: bytes, oid: bytes, path: bytes) -> None:
         state = self._directory(path.rpartition(b"/")[0])
         status = self._status(path) if state == _THERE else None
         held = self._now.get(path)
@@ -128,7 +133,7 @@ class _Planner:
         elif stat.S_ISDIR(status.st_mode):
             self._instead_of_directory(path)
         elif held is None:
-            self.unsure.append(entry)
+            self.unsure.append(Entry(mode, oid, path))
         elif held.oid == oid and (held.mode == LINK) == (mode == LINK):
             self._mode(path, status, mode)
         else:
@@ -180,7 +185,10 @@ class _Planner:
 
     def empty_directory(self, path: bytes) -> None:
         """Plans one directory that the snapshot has without files."""
-        state = self._directory(path)
+        try:
+            state = self._directory(path)
+        except OSError as error:
+            state = error.strerror or str(error)
         if state in {_ABSENT, _FREED}:
             self.writes.append(Change(path, MADE, None, self._bits.get(path)))
         elif state != _THERE:
@@ -247,7 +255,7 @@ def plan(
     """
     planner = _Planner(root, now, want, forbidden)
     for entry in want.entries:
-        planner.entry(entry)
+        planner.file(entry)
     for path in want.empty_dirs:
         planner.empty_directory(path)
     planner.gone(gone)

@@ -10,7 +10,7 @@ import typer
 
 from rollouts import paths
 from rollouts.commands import capture, output
-from rollouts.commands.options import AsJson, Message, Session
+from rollouts.commands.options import NAME, AsJson, Message, Session
 from rollouts.commands.selecting import one_snapshot
 from rollouts.contracts.commit import named
 from rollouts.contracts.remote_url import without_credentials
@@ -111,7 +111,7 @@ def _print_snapshots(snapshots: list[Snapshot]) -> None:
 
 
 def show(
-    snapshot: Annotated[str | None, typer.Argument(metavar="SNAPSHOT", help="A snapshot id, or its beginning.")] = None,
+    snapshot: Annotated[str | None, typer.Argument(metavar="SNAPSHOT", help=NAME)] = None,
     session: Session = None,
     message: Message = None,
     workspace: Annotated[str, typer.Option("--workspace", metavar="DIR", help="With --session: any path in it.")] = ".",

@@ -32,7 +32,7 @@ def one_snapshot(path: str, session: str | None, message: str | None, snapshot: 
     if snapshot is not None and (session is not None or message is not None):
         raise UsageError("--snapshot cannot be combined with --session or --message")
     if snapshot is None and (session is None or message is None):
-        raise UsageError("name a snapshot: --snapshot ID, or --session ID and --message ID (or latest)")
+        raise UsageError("name a snapshot: --snapshot NAME, or --session ID and --message ID (or latest)")
     return _checked(Selection(path, session, message, snapshot))
 
 

@@ -119,6 +119,8 @@ def delete(
     if not output.confirm(_question(selection, doomed), yes=yes):
         output.line("Cancelled.")
         raise typer.Exit(1)
+    if snapshot is not None or message is not None:
+        selection = Selection(workspace, snapshot_id=doomed.snapshots[0].id)  # what was asked about, come what may
     count = deletion.carry_out(home, selection)
     root = doomed.workspace.root_path if doomed.workspace else home.path
     if as_json:

@@ -153,28 +153,25 @@ class Archive:
     # Which snapshot
 
     def find(self, selection: Selection) -> tuple[Workspace, Snapshot]:
-        """The one snapshot that a selection names: by the beginning of its id, or by session and message.
+        """The one snapshot that a selection names: in one word (`naming`), or by session and message.
 
         The message `latest` is the session's newest, unless a message has that id.
 
         Raises:
             RolloutsError: there is none, or more than one.
         """
-        snapshot = self._by_id(selection.snapshot_id) if selection.snapshot_id else self._by_turn(selection)
+        if selection.snapshot_id:
+            from rollouts.storage import naming  # noqa: PLC0415 - a capture names none
+
+            snapshot = naming.snapshot_named(self.catalog, selection.snapshot_id)
+        else:
+            snapshot = self._by_turn(selection)
         record = self.catalog.workspace(snapshot.workspace_id)
         if record is None:
             raise DamagedCatalogError(
                 f"the catalog lacks workspace {snapshot.workspace_id}; run `rollouts doctor --repair`"
             )
         return record, snapshot
-
-    def _by_id(self, prefix: str) -> Snapshot:
-        found = self.catalog.snapshots_by_id(prefix)
-        if len(found) == 1:
-            return found[0]
-        if found:
-            raise RolloutsError(f"more than one snapshot id begins with {prefix!r}; give more of it")
-        raise RolloutsError(f"no snapshot id begins with {prefix!r}; `rollouts list --session S` shows them")
 
     def _by_turn(self, selection: Selection) -> Snapshot:
         session_id, message_id = selection.session_id or "", selection.message_id or ""

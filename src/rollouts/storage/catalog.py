@@ -206,6 +206,21 @@ class Catalog:
         rows = self._rows(sql, workspace_id, session_id)
         return _snapshot(rows[0]) if rows else None
 
+    def turns(self, session_id: str, message_id: str) -> list[Snapshot]:
+        """The turn of a session, whichever workspace that belongs to; empty when there is none."""
+        sql = f"SELECT {_SNAPSHOT} FROM snapshots WHERE session_id = ? AND message_id = ?"
+        return [_snapshot(row) for row in self._rows(sql, session_id, message_id)]
+
+    def nth_turn(self, session_id: str, number: int) -> list[Snapshot]:
+        """The turn with that number, 1 for the oldest and -1 for the newest; empty when there is none."""
+        way, before = ("DESC", -number - 1) if number < 0 else ("ASC", number - 1)
+        order = f"ORDER BY captured_at {way}, rowid {way} LIMIT 1 OFFSET ?"
+        sql = f"SELECT {_SNAPSHOT} FROM snapshots WHERE session_id = ? {order}"
+        return [_snapshot(row) for row in self._rows(sql, session_id, before)] if number else []
+
+    def count_of_turns(self, session_id: str) -> int:
+        return len(self._rows("SELECT 1 FROM snapshots WHERE session_id = ?", session_id))
+
     def sessions(self) -> list[Session]:
         """Each session in sum, those of one workspace together, the oldest first."""
         rows = self._rows(

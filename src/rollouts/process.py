@@ -33,6 +33,10 @@ def _all_of(fd: int) -> bytes:
     return b"".join(chunks)
 
 
+def _not_found(program: str) -> RolloutsError:
+    return RolloutsError(f"{program} was not found on PATH; install it and try again")
+
+
 class Running:
     """A started process. Leaving the `with` block before `finish` kills it and waits for it."""
 
@@ -56,7 +60,7 @@ class Running:
             )
         except FileNotFoundError as error:
             self._close()
-            raise RolloutsError(f"{self.program} was not found on PATH; install it and try again") from error
+            raise _not_found(self.program) from error
         except BaseException:
             self._close()
             raise
@@ -113,3 +117,37 @@ def run(command: tuple[Argument, ...], env: Mapping[str, str], stdin: bytes | No
     """
     with start(command, env, stdin) as running:
         return running.output()
+
+
+def pass_on(command: tuple[Argument, ...], env: Mapping[str, str]) -> None:
+    """Runs `command` to its end; what it prints goes straight to this process's own stdout.
+
+    Ctrl-C is for the command to answer, and for a pager that it has started.
+
+    Raises:
+        BrokenPipeError: the reader has had enough, or a pager was left.
+        KeyboardInterrupt: Ctrl-C ended it.
+        CommandError: it ended with anything else but 0.
+    """
+    import signal  # noqa: PLC0415 - 2 ms, and hooks have nothing to pass on
+
+    program = os.path.basename(os.fsdecode(command[0]))
+    said = _scratch()
+    before = signal.signal(signal.SIGINT, signal.SIG_IGN)
+    try:
+        actions = [(os.POSIX_SPAWN_DUP2, said, 2)]
+        pid = os.posix_spawnp(command[0], command, env, file_actions=actions, setsigdef=[signal.SIGINT, signal.SIGPIPE])
+        code = os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
+        os.lseek(said, 0, os.SEEK_SET)
+        words = _all_of(said)
+    except FileNotFoundError as error:
+        raise _not_found(program) from error
+    finally:
+        signal.signal(signal.SIGINT, before)
+        os.close(said)
+    if code in {-SIGPIPE, 128 + SIGPIPE}:
+        raise BrokenPipeError
+    if code == -signal.SIGINT:
+        raise KeyboardInterrupt
+    if code:
+        raise CommandError(program, code, words)

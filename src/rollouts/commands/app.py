@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from rollouts import __version__
-from rollouts.commands import demo, history, snapshot, upkeep
+from rollouts.commands import demo, diff, history, show, snapshot, upkeep
 from rollouts.errors import RolloutsError
 
 _INTERRUPTED = 130
@@ -26,7 +26,9 @@ app.command("snapshot")(snapshot.snapshot)
 app.command("restore")(snapshot.restore)
 app.command("undo")(snapshot.undo)
 app.command("list")(history.list_)
-app.command("show")(history.show)
+app.command("log")(history.log)
+app.command("show")(show.show)
+app.command("diff")(diff.diff)
 app.command("delete")(snapshot.delete)
 app.command("doctor")(upkeep.doctor)
 app.command("demo")(demo.demo)

@@ -1,29 +1,22 @@
-"""list, show."""
+"""list, log."""
 
 from __future__ import annotations
 
 import json
-import os
 from typing import Annotated
 
 import typer
 
 from rollouts import paths
 from rollouts.commands import capture, output
-from rollouts.commands.options import NAME, AsJson, Message, Session
-from rollouts.commands.selecting import one_snapshot
-from rollouts.contracts.commit import named
+from rollouts.commands.options import AsJson, Safety, Session
+from rollouts.commands.selecting import session_id
 from rollouts.contracts.remote_url import without_credentials
-from rollouts.contracts.strict_json import dump
 from rollouts.errors import RolloutsError
+from rollouts.models import Change, Snapshot, Workspace, safety_session
 from rollouts.models import Session as SessionRecord
-from rollouts.models import Snapshot, Workspace
-from rollouts.storage import opening
+from rollouts.storage import changes, opening
 from rollouts.storage.archive import Archive
-
-
-def _minute(moment: str) -> str:
-    return moment[:16].replace("T", " ")
 
 
 def _session_json(session: SessionRecord) -> dict[str, object]:
@@ -49,11 +42,20 @@ def _workspace_json(home: Archive, workspace: Workspace, sessions: list[SessionR
     }
 
 
+def _sessions(home: Archive, session: str | None, *, safety: bool) -> list[SessionRecord]:
+    """The sessions that are asked for; those of safety snapshots only when they are meant."""
+    rows = home.catalog.sessions()
+    if session is not None:
+        return [row for row in rows if row.session_id == session]
+    return [row for row in rows if safety or row.session_id != safety_session(row.workspace_id)]
+
+
 def list_(
     workspace: Annotated[
         str | None, typer.Argument(metavar="WORKSPACE", help="Any path in a workspace; else all.")
     ] = None,
     session: Session = None,
+    safety: Safety = False,
     as_json: AsJson = False,
 ) -> None:
     """List workspaces and sessions, or one session's turns.
@@ -63,7 +65,7 @@ def list_(
     with opening.opened_for_reading(paths.home()) as home:
         output.warn(home.notes)
         chosen = [home.registered(workspace)] if workspace is not None else home.catalog.workspaces()
-        sessions = [row for row in home.catalog.sessions() if session in {None, row.session_id}]
+        sessions = _sessions(home, session, safety=safety)
         if session is not None:
             owners = {row.workspace_id for row in sessions}
             chosen = [row for row in chosen if row.id in owners]
@@ -77,82 +79,138 @@ def list_(
     elif session:
         _print_snapshots(snapshots)
     else:
-        _print_sessions(chosen, sessions, {str(document["id"]): document["bytes"] for document in documents})
+        print_them = _print_by_workspace if output.is_narrow() else _print_sessions
+        print_them(
+            chosen, sessions, {record.id: _size(document) for record, document in zip(chosen, documents, strict=True)}
+        )
 
 
-def _print_sessions(workspaces: list[Workspace], sessions: list[SessionRecord], sizes: dict[str, object]) -> None:
+def _size(document: dict[str, object]) -> str:
+    taken = document["bytes"]
+    return output.size(taken if isinstance(taken, int) else None)
+
+
+def _title(session: SessionRecord) -> str:
+    return f"{session.session_id} ({session.agent})" if session.agent else session.session_id
+
+
+def _print_sessions(workspaces: list[Workspace], sessions: list[SessionRecord], sizes: dict[str, str]) -> None:
     rows = []
     for workspace in workspaces:
-        taken = sizes[workspace.id]
-        size = output.size(taken if isinstance(taken, int) else None)
+        size = sizes[workspace.id]
         own = [row for row in sessions if row.workspace_id == workspace.id]
         for row in own:
-            title = f"{row.session_id} ({row.agent})" if row.agent else row.session_id
-            rows.append((workspace.root_path, title, str(row.snapshots), _minute(row.first), _minute(row.last), size))
+            times = (output.minute(row.first), output.minute(row.last))
+            rows.append((workspace.root_path, _title(row), str(row.snapshots), *times, size))
         if not own:
             rows.append((workspace.root_path, "-", "0", "-", "-", size))
     count = sum(row.workspace_id in sizes for row in sessions)
     headings = (f"Workspace ({len(workspaces)})", f"Session ({count})", "Snapshots", "First", "Last", "Disk")
-    output.table(headings, rows, right=(2, 5))
+    output.table(headings, rows, right=(2, 5), fold=(0, 1))
+
+
+def _print_by_workspace(workspaces: list[Workspace], sessions: list[SessionRecord], sizes: dict[str, str]) -> None:
+    """The same for a narrow terminal, where a path and a session's id have no room beside each other."""
+    for workspace in workspaces:
+        output.line(f"{capture.shown(workspace.root_path)} ({sizes[workspace.id]})")
+        own = [row for row in sessions if row.workspace_id == workspace.id]
+        rows = [(f"  {_title(row)}", str(row.snapshots), output.minute(row.last)) for row in own]
+        output.table(("  Session", "Snapshots", "Last"), rows, right=(1,), fold=(0,))
 
 
 def _print_snapshots(snapshots: list[Snapshot]) -> None:
     rows = [
         (
-            row.id,
+            output.short(row.id),
             row.message_id,
-            _minute(row.captured_at),
+            output.minute(row.captured_at),
             "-" if row.files is None else str(row.files),
             output.size(row.bytes_new),
         )
         for row in snapshots
     ]
-    output.table(("Snapshot", "Message", "Captured", "Files", "New"), rows, right=(3, 4))
+    output.table(("Snapshot", "Message", "Captured", "Files", "New"), rows, right=(3, 4), fold=(1,))
 
 
-def show(
-    snapshot: Annotated[str | None, typer.Argument(metavar="SNAPSHOT", help=NAME)] = None,
+def _prompt(snapshot: Snapshot) -> str | None:
+    """The first line of what the user asked for, when the metadata has it."""
+    try:
+        metadata = json.loads(snapshot.metadata)
+    except ValueError:  # agent-rollouts 0.1 took anything
+        return None
+    prompt = metadata.get("prompt") if isinstance(metadata, dict) else None
+    if not isinstance(prompt, str):
+        return None
+    first = prompt.strip().partition("\n")[0].rstrip()
+    return first.encode(errors="replace").decode()
+
+
+def _turn_json(snapshot: Snapshot, change: Change | None) -> dict[str, object]:
+    return {
+        "id": snapshot.id,
+        "session_id": snapshot.session_id,
+        "message_id": snapshot.message_id,
+        "captured_at": snapshot.captured_at,
+        "agent": snapshot.agent,
+        "prompt": _prompt(snapshot),
+        "files_changed": change and change.files,
+        "insertions": change and change.insertions,
+        "deletions": change and change.deletions,
+    }
+
+
+def _workspace(home: Archive, path: str | None, session: str | None) -> Workspace:
+    """The workspace that is named, else that of the session, else the one that is here."""
+    if session is None:
+        return home.registered(path or ".")
+    owner = home.catalog.workspace_of_session(session)
+    if owner is None or (path is not None and home.registered(path) != owner):
+        raise RolloutsError(f"no turns found for session {session!r}; `rollouts list` shows the sessions")
+    return owner
+
+
+def log(
+    workspace: Annotated[
+        str | None,
+        typer.Argument(metavar="WORKSPACE", help="Any path in the workspace.", show_default="here"),
+    ] = None,
     session: Session = None,
-    message: Message = None,
-    workspace: Annotated[str, typer.Option("--workspace", metavar="DIR", help="With --session: any path in it.")] = ".",
-    files: Annotated[bool, typer.Option("--files", help="List the files as well.")] = False,
+    safety: Safety = False,
     as_json: AsJson = False,
 ) -> None:
-    """Show one turn, and what it had to skip.
+    """List a workspace's turns, the newest first, and what each changed.
 
-    Example: rollouts show --session S --message latest --files
+    Changes are counted since the turn before it in the session.
+
+    Example: rollouts log --session S
     """
-    selection = one_snapshot(workspace, session, message, snapshot)
+    session_id(session)
     with opening.opened_for_reading(paths.home()) as home:
         output.warn(home.notes)
-        record, row = home.find(selection)
-        entries = home.store(record.id).entries(row.store_commit_sha) if files else []
+        record = _workspace(home, workspace, session)
+        hidden = None if safety or session is not None else safety_session(record.id)
+        turns = [row for row in home.catalog.snapshots(record.id, session) if row.session_id != hidden]
+        with home.reading(record):
+            changed = changes.since_the_turn_before(home.catalog, home.store(record.id), turns)
+    turns.reverse()
     if as_json:
-        listed = [{**named(entry.path), "mode": entry.mode.decode(), "oid": entry.oid.decode()} for entry in entries]
-        listing = {"listing": listed} if files else {}
-        more = dump(output.path_fields(record.root_path, "root_path") | listing)
-        output.line(f"{capture.as_json(row)[:-1]},{more[1:]}")
-        return
-    vcs = json.loads(row.vcs)
-    for text in [
-        *capture.lines("Snapshot", row),
-        f"captured at: {row.captured_at}",
-        f"workspace: {capture.shown(record.root_path)}",
-    ]:
-        output.line(text)
-    for name, value in (
-        ("agent", row.agent),
-        ("branch", vcs.get("branch")),
-        ("head", vcs.get("head_commit")),
-        ("files", row.files),
-        ("new bytes", row.bytes_new),
-        ("metadata", row.metadata),
-    ):
-        if value is not None:
-            output.line(f"{name}: {capture.shown(str(value))}")
-    for entry in json.loads(row.skipped or "[]"):
-        where = entry.get("path") or f"(base64) {entry.get('path_b64')}"
-        amount = "" if entry.get("size") is None else f", {output.size(entry['size'])}"
-        output.line(f"skipped: {capture.shown(where)} ({entry['reason']}{amount})")
-    for entry in entries:
-        output.line(capture.shown(f"{entry.mode.decode()} {os.fsdecode(entry.path)}"))
+        output.document({"turns": [_turn_json(row, changed.get(row.id)) for row in turns]})
+    else:
+        _print(turns, changed)
+
+
+def _print(turns: list[Snapshot], changed: dict[str, Change]) -> None:
+    several = len({row.session_id for row in turns}) > 1
+    rows = []
+    for row in turns:
+        change = changed.get(row.id)
+        figures = ("-", "-") if change is None else (str(change.files), f"+{change.insertions} -{change.deletions}")
+        cells = (
+            *((row.session_id,) if several else ()),
+            *(row.message_id, output.minute(row.captured_at), row.agent or "-", *figures),
+            *(_prompt(row) or "", output.short(row.id)),
+        )
+        rows.append(cells)
+    headings = (*(("Session",) if several else ()), "Message", "Time", "Agent", "Files", "+/-", "Prompt", "Snapshot")
+    at = int(several)
+    output.table(headings, rows, right=(at + 3, at + 4), fold=(), cut=(*range(at + 1), at + 2, at + 5))

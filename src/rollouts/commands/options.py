@@ -14,6 +14,7 @@ Session = Annotated[
 ]
 Message = Annotated[str | None, typer.Option("--message", metavar="ID", help="The turn in the conversation.")]
 SnapshotId = Annotated[str | None, typer.Option("--snapshot", metavar="NAME", help=NAME)]
+Safety = Annotated[bool, typer.Option("--safety", help="Also those that restores in place took first.")]
 AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON document.")]
 Yes = Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")]
 DryRun = Annotated[bool, typer.Option("--dry-run", help="Only say what would be done.")]

@@ -4,26 +4,62 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import sys
 from collections.abc import Iterable, Sequence
 
 from rollouts.commands.capture import shown
 from rollouts.contracts.commit import named
 from rollouts.errors import UsageError
+from rollouts.storage.comparing import Look
 
 _WHOLE = 100_000
 """Columns of piped output: it is never wrapped."""
+_ROOMY = 120
+"""Columns from which on a terminal is not narrow."""
+_SHORT = 8
 _CONTROL = {code: chr(code).encode("unicode_escape").decode() for code in (*range(32), *range(127, 160))}
 """A row of a table is one line, and Rich would drop some of these."""
 
 
-def table(headings: Sequence[str], rows: Iterable[Sequence[str]], *, right: Sequence[int] = ()) -> None:
-    """Prints rows under headings; on a terminal cells are folded to its width, else nothing is.
+def columns() -> int | None:
+    """The width of the terminal that stdout is; None when it is none, and nothing is cut or folded."""
+    return shutil.get_terminal_size().columns if sys.stdout.isatty() else None
+
+
+def is_narrow() -> bool:
+    """True for a terminal that has no room for a table with whole ids."""
+    return (columns() or _ROOMY) < _ROOMY
+
+
+def short(snapshot_id: str) -> str:
+    """A snapshot's id; in a narrow terminal as much of it as tells it from the others in all likelihood."""
+    return snapshot_id[:_SHORT] if is_narrow() else snapshot_id
+
+
+def look(form: str, *, paged: bool) -> Look:
+    """How git shall show a difference: coloured, and through a pager if it may be, on a terminal only."""
+    sys.stdout.flush()  # what git prints comes after what is printed already
+    terminal = sys.stdout.isatty()
+    return Look(form, columns(), terminal and not os.environ.get("NO_COLOR"), terminal and paged)
+
+
+def table(
+    headings: Sequence[str],
+    rows: Iterable[Sequence[str]],
+    *,
+    right: Sequence[int] = (),
+    fold: Sequence[int] | None = None,
+    cut: Sequence[int] = (),
+) -> None:
+    """Prints rows under headings; a terminal's width is kept to, else every cell is whole and on one line.
 
     Args:
         headings: one for each column.
         rows: the cells, as plain text.
         right: numbers of the columns that are aligned to the right.
+        fold: the columns that go on below in a terminal that is too narrow; all, unless said.
+        cut: the columns that end in an ellipsis there.
     """
     from rich.console import Console  # noqa: PLC0415 - Rich costs 35 ms, and most commands print no table
     from rich.table import Table  # noqa: PLC0415 - as above
@@ -31,11 +67,18 @@ def table(headings: Sequence[str], rows: Iterable[Sequence[str]], *, right: Sequ
 
     grid = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0))
     for number, heading in enumerate(headings):
-        grid.add_column(heading, justify="right" if number in right else "left", overflow="fold")
+        folds = fold is None or number in fold
+        grid.add_column(
+            heading,
+            justify="right" if number in right else "left",
+            overflow="fold" if folds else "ellipsis",
+            no_wrap=not folds and number not in cut,
+        )
     for row in rows:
-        grid.add_row(*(Text(shown(cell).translate(_CONTROL)) for cell in row))
+        texts = (Text(shown(cell).translate(_CONTROL), no_wrap=number in cut) for number, cell in enumerate(row))
+        grid.add_row(*texts)
     terminal = sys.stdout.isatty()
-    width = None if terminal else _WHOLE
+    width = columns() or _WHOLE
     # said outright, for else FORCE_COLOR makes a terminal of a pipe
     console = Console(file=sys.stdout, width=width, force_terminal=terminal, highlight=False, markup=False, emoji=False)
     with console.capture() as printed:  # Rich ends the program itself when the reader of a pipe has gone
@@ -90,13 +133,20 @@ def confirm(question: str, *, yes: bool, warning: str = "This cannot be undone."
 
 
 def size(count: int | None) -> str:
-    """Bytes in the unit that suits them."""
-    amount = float(count or 0)
+    """Bytes in the unit that suits them; a dash when nobody knows how many."""
+    if count is None:
+        return "-"
+    amount = float(count)
     for unit in ("B", "KB", "MB", "GB"):
         if amount < 1000:
             return f"{amount:.0f} {unit}" if unit == "B" or amount >= 100 else f"{amount:.1f} {unit}"
         amount /= 1000
     return f"{amount:.1f} TB"
+
+
+def minute(moment: str) -> str:
+    """A moment of the catalog, to the minute."""
+    return moment[:16].replace("T", " ")
 
 
 def path_fields(path: str, key: str = "path") -> dict[str, str]:

@@ -16,11 +16,30 @@ def _checked(selection: Selection) -> Selection:
         RolloutsError: one is not UTF-8, which no id of a snapshot is.
     """
     if selection.snapshot_id == "":
-        raise UsageError("--snapshot needs at least the beginning of an id")
+        raise UsageError("--snapshot needs a name: at least the beginning of an id")
     for text in (selection.session_id, selection.message_id, selection.snapshot_id):
         if text is not None and os.fsencode(text).decode(errors="replace") != text:
             raise RolloutsError(f"the id {text!r} is not UTF-8 text; `rollouts list` shows those that are there")
     return selection
+
+
+def session_id(text: str | None) -> str | None:
+    """The session that an option names, when it is text.
+
+    Raises:
+        RolloutsError: it is not UTF-8.
+    """
+    return _checked(Selection(session_id=text)).session_id
+
+
+def named(name: str) -> Selection:
+    """The selection of the one snapshot with that name.
+
+    Raises:
+        UsageError: it is empty.
+        RolloutsError: it is not UTF-8.
+    """
+    return _checked(Selection(snapshot_id=name))
 
 
 def one_snapshot(path: str, session: str | None, message: str | None, snapshot: str | None) -> Selection:

@@ -22,7 +22,7 @@ from rollouts.storage.lock import FolderGoneError, Lock
 from rollouts.storage.workspace import Place
 
 TYPE_CHECKING = False
-if TYPE_CHECKING:
+if TYPE_CHECKING:  # as `typing` has it, whose import would cost 6 ms
     from rollouts.storage.capture import Captured
 
 CHANGING = b"changes the workspace"
@@ -280,18 +280,22 @@ class Archive:
         return record._replace(root_path=root)
 
     def look(self, place: Place, record: Workspace, lock: Lock) -> Captured:
-        """What a workspace holds now, as a tree in its store, without commit, ref or row; the caller holds the lock.
+        """The workspace's files as they are now, as a tree in its store, without commit, ref or row.
+
+        The store's kept index holds what is in the tree until a later capture. The caller holds the lock.
 
         Raises:
-            RolloutsError: it cannot be captured.
+            RolloutsError: the files cannot be captured.
         """
-        from rollouts.storage import capture  # noqa: PLC0415 - as in `_capture`
+        from rollouts.storage import capture  # noqa: PLC0415 - reading needs none of it
 
         store = self.store(record.id)
         store.ensure()
-        lock.write(b"looks")
+        self.recover(record, lock)
+        lock.write(b"looking")
         try:
-            return capture.capture(place, store, capture.limits(self.home, place.root), self.kept(record.id))
+            limits = capture.limits(self.home, place.root)
+            return capture.capture(place, store, limits, self.kept(record.id), for_turn=False)
         except (RolloutsError, OSError):
             store.sweep()
             raise
@@ -326,6 +330,11 @@ class Archive:
             raise
         lock.write(b"")
         return snapshot
+
+    def tree_now(self, place: Place, record: Workspace) -> Captured:
+        """`look`, for who does not hold the workspace's lock."""
+        with self.locked(record) as lock:
+            return self.look(place, record, lock)
 
     def recover(self, record: Workspace, lock: Lock) -> None:
         """Clears up after a holder of the workspace's lock that was killed; the caller holds it now."""

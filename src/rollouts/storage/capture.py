@@ -243,7 +243,7 @@ def _facts(place: Place, units: _Units) -> Facts:
     )
 
 
-def capture(place: Place, store: GitStore, limits: Limits, kept_path: str) -> Captured:
+def capture(place: Place, store: GitStore, limits: Limits, kept_path: str, *, for_turn: bool = True) -> Captured:
     """Stores the workspace's files and returns their tree.
 
     Args:
@@ -251,6 +251,7 @@ def capture(place: Place, store: GitStore, limits: Limits, kept_path: str) -> Ca
         store: its store; the caller holds the workspace's lock.
         limits: what is left out.
         kept_path: the file that is kept beside the store for the next capture.
+        for_turn: a snapshot is made of it; else what is new stays news to the next capture.
 
     Raises:
         RolloutsError: the files cannot be listed, or do not come to rest.
@@ -278,8 +279,9 @@ def capture(place: Place, store: GitStore, limits: Limits, kept_path: str) -> Ca
     else:
         tree = store.write_tree()
         files = old.files if old and same else len(index.known())
-    now = Kept(settings, kept.signature(store.index) or (0, 0, 0), tree, files, units.new)
+    bytes_new = units.bytes_to_add + sum(map(index.examiner.size, refreshed.changed)) + (old.unclaimed if old else 0)
+    stamp = kept.signature(store.index) or (0, 0, 0)
+    now = Kept(settings, stamp, tree, files, units.new, unclaimed=0 if for_turn else bytes_new)
     if now != old:
         kept.save(kept_path, now)
-    bytes_new = units.bytes_to_add + sum(map(index.examiner.size, refreshed.changed))
     return Captured(tree, files, bytes_new, facts)

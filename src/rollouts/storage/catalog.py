@@ -8,7 +8,7 @@ from collections.abc import Iterable, Sequence
 from types import TracebackType
 
 from rollouts.errors import DamagedCatalogError, RolloutsError
-from rollouts.models import Session, Snapshot, Workspace
+from rollouts.models import Change, Session, Snapshot, Workspace
 from rollouts.storage import migrations
 
 _WAIT_SECONDS = 30.0
@@ -234,6 +234,8 @@ class Catalog:
         for snapshot in snapshots:
             self._rows("DELETE FROM snapshots WHERE id = ?", snapshot.id)
             self._rows("INSERT OR IGNORE INTO deletions VALUES (?, ?)", snapshot.id, snapshot.workspace_id)
+        kept = "SELECT tree FROM snapshots WHERE tree IS NOT NULL"
+        self._rows(f"DELETE FROM changes WHERE old_tree NOT IN ({kept}) OR new_tree NOT IN ({kept})")
 
     def deletions(self, workspace_id: str) -> list[str]:
         """The ids of deleted snapshots whose refs may still be there."""
@@ -242,6 +244,17 @@ class Catalog:
 
     def forget_deletions(self, workspace_id: str) -> None:
         self._rows("DELETE FROM deletions WHERE workspace_id = ?", workspace_id)
+
+    # What changed from tree to tree
+
+    def change(self, old_tree: str, new_tree: str) -> Change | None:
+        """What was counted between two trees; None when nothing was yet."""
+        sql = "SELECT files, insertions, deletions FROM changes WHERE old_tree = ? AND new_tree = ?"
+        rows = self._rows(sql, old_tree, new_tree)
+        return Change(*rows[0]) if rows else None  # type: ignore[arg-type] # the columns' types are the schema's
+
+    def add_change(self, old_tree: str, new_tree: str, change: Change) -> None:
+        self._rows("INSERT OR REPLACE INTO changes VALUES (?, ?, ?, ?, ?)", old_tree, new_tree, *change)
 
     # Another catalog's rows, for a rebuild
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 import os
 from collections.abc import Mapping
 
-from rollouts.process import Running, run, start
+from rollouts.process import Running, pass_on, run, start
 
 # The store's info/attributes outranks every .gitattributes of a workspace: bytes go in and out as they are.
 ATTRIBUTES = b"* -text -eol -crlf -filter -ident -working-tree-encoding -export-ignore -export-subst\n"
@@ -91,6 +91,33 @@ def sealed(
     """
     command = _sealed_command(args, work_tree, streamed)
     return run(command, _sealed_environment(store, work_tree, index, **settings), stdin)
+
+
+def print_sealed(store: str, *args: str, settings: Mapping[str, str] = _NOTHING, paged: bool = False) -> None:
+    """Runs a git command on a store that prints to this process's stdout.
+
+    Args:
+        store: the bare repository.
+        args: the git command.
+        settings: further environment variables.
+        paged: through the pager of the user's environment, which also has the user's locale.
+
+    Raises:
+        BrokenPipeError: the reader has had enough.
+        CommandError: git ended with anything but 0.
+    """
+    env = _sealed_environment(store, None, None, **settings)
+    if paged:
+        kept = {name: os.environ[name] for name in ("GIT_PAGER", "LC_ALL") if name in os.environ}
+        env = {name: value for name, value in env.items() if name != "LC_ALL"} | kept
+    pager = "--paginate" if paged else "--no-pager"
+    pass_on(_sealed_command((pager, *args), None, streamed=False), env)
+
+
+def with_objects_of(objects: str) -> dict[str, str]:
+    """The setting that lets a command on one store read the objects of another `objects` directory as well."""
+    quoted = objects.replace("\\", "\\\\").replace('"', '\\"').replace("\n", "\\n")
+    return {"GIT_ALTERNATE_OBJECT_DIRECTORIES": f'"{quoted}"'}
 
 
 def start_user(git_dir: bytes, work_tree: bytes, *args: str | bytes, stdin: bytes | None = None) -> Running:

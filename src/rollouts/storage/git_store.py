@@ -116,12 +116,11 @@ class GitStore:
         Raises:
             CommandError: one of them is not there.
         """
-        quoted = objects.replace(b"\\", b"\\\\").replace(b'"', b'\\"').replace(b"\n", b"\\n")
         git.sealed(
             self.path,
             *("pack-objects", "-q", "--delta-base-offset", "--window=0", f"{self.path}/objects/pack/pack"),
             stdin=b"".join(oid + b"\n" for oid in oids),
-            settings={"GIT_ALTERNATE_OBJECT_DIRECTORIES": os.fsdecode(b'"' + quoted + b'"')},
+            settings=git.with_objects_of(os.fsdecode(objects)),
         )
 
     def drop_index(self) -> None:

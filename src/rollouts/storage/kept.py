@@ -12,7 +12,7 @@ import os
 from rollouts.record import Record
 from rollouts.storage.listing import Stamp, Verdict
 
-_VERSION = b"rollouts-kept-1\n"
+_VERSION = b"rollouts-kept-2\n"
 
 
 class Unit(Record):
@@ -35,6 +35,8 @@ class Kept(Record):
     files: int
     units: dict[bytes, Unit]
     """Prefix (empty, or ending in a slash) -> unit."""
+    unclaimed: int = 0
+    """Bytes of new and changed files that were captured for no turn, and that the next turn brings."""
 
 
 def signature(index: str) -> tuple[int, int, int] | None:
@@ -56,13 +58,14 @@ def load(path: str) -> Kept | None:
     start = len(_VERSION) + 4
     if not data.startswith(_VERSION) or data[len(_VERSION) : start] != _checksum(data[start:]):
         return None
-    settings, stamp, tree, files, units = marshal.loads(data[start:])  # noqa: S302 - our own file, checked above
-    return Kept(settings, stamp, tree, files, {prefix: Unit(*unit) for prefix, unit in units.items()})
+    settings, stamp, tree, files, units, unclaimed = marshal.loads(data[start:])  # noqa: S302 - ours, checked above
+    return Kept(settings, stamp, tree, files, {prefix: Unit(*unit) for prefix, unit in units.items()}, unclaimed)
 
 
 def save(path: str, kept: Kept) -> None:
     """Replaces the kept state in one step."""
-    plain = (kept.settings, kept.stamp, kept.tree, kept.files, {key: tuple(unit) for key, unit in kept.units.items()})
+    units = {key: tuple(unit) for key, unit in kept.units.items()}
+    plain = (kept.settings, kept.stamp, kept.tree, kept.files, units, kept.unclaimed)
     data = marshal.dumps(plain)  # type: ignore[arg-type] # settings are numbers, bytes and None
     with open(path + ".new", "wb") as file:
         file.write(_VERSION + _checksum(data) + data)

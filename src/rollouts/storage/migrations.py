@@ -42,7 +42,19 @@ def _facts_of_a_snapshot(connection: sqlite3.Connection) -> None:
     connection.execute("CREATE TABLE deletions (snapshot_id TEXT PRIMARY KEY, workspace_id TEXT NOT NULL)")
 
 
-MIGRATIONS: tuple[Callable[[sqlite3.Connection], None], ...] = (_as_agent_rollouts_0_1, _facts_of_a_snapshot)
+def _changes_between_trees(connection: sqlite3.Connection) -> None:
+    """What git counted between two trees: it never changes, and a log of many turns asks for it each time."""
+    connection.execute(
+        "CREATE TABLE changes (old_tree TEXT NOT NULL, new_tree TEXT NOT NULL, files INTEGER NOT NULL,"
+        " insertions INTEGER NOT NULL, deletions INTEGER NOT NULL, PRIMARY KEY (old_tree, new_tree)) WITHOUT ROWID"
+    )
+
+
+MIGRATIONS: tuple[Callable[[sqlite3.Connection], None], ...] = (
+    _as_agent_rollouts_0_1,
+    _facts_of_a_snapshot,
+    _changes_between_trees,
+)
 VERSION = len(MIGRATIONS)
 
 

@@ -1,9 +1,11 @@
 """What is measured, beside what, and the targets: one function a case, each with a home of its own."""
 
+import contextlib
 import itertools
 import os
 import re
 import shutil
+import sqlite3
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,10 +21,13 @@ HUNDRED_FILES = {1_000: 1.2}
 FIRST = {1_000: 0.35}
 START_UP = 2.0
 RESTORE = {10_000: 0.7}
+LOG = {10_000: 2.0}
 MEMORY_MB = 60.0
 GROWTH_KB = 40.0
 
 GROWTH_SNAPSHOTS = 100
+LOG_TURNS = 1000
+LOG_UP_TO = 10_000
 MANY_FILES = 10_000
 ORIGINAL_UP_TO = 10_000
 FEW_ROUNDS = 3
@@ -180,6 +185,36 @@ def restore(bench: Bench, tree: Path, files: int) -> Iterator[Row]:
         yield _beside_original("restore", files, rounds)
 
 
+def log(bench: Bench, tree: Path, files: int) -> Iterator[Row]:
+    """A session of many turns, a file changed in each; first counted by git, then known to the catalog."""
+    if files > LOG_UP_TO:  # its turns alone would take a quarter of an hour
+        return
+    program = bench.program()
+    for _ in range(LOG_TURNS):
+        corpus.edit(tree, files, 1, next(_marks))
+        program.take(tree)
+    catalog = str(program.home / "rollouts.sqlite")
+    command = (program.path, "log", str(tree))
+    (store,) = program.home.glob("workspaces/*/store.git")
+    with contextlib.closing(sqlite3.connect(catalog, isolation_level=None)) as connection:
+        trees = [row[0] for row in connection.execute("SELECT tree FROM snapshots ORDER BY captured_at, rowid")]
+        pairs = bench.new_path()
+        pairs.write_text("".join(f"{old} {new}\n" for old, new in itertools.pairwise(trees)))
+        compare = 'git --git-dir="$1" diff-tree --stdin -r -M --shortstat < "$2"'
+
+        def one_round() -> Round:
+            connection.execute("DELETE FROM changes")
+            return {
+                "floor": cost(("sh", "-c", compare, "sh", str(store), str(pairs))),
+                "ours": cost(command, home=program.home),
+                "ours again": cost(command, home=program.home),
+            }
+
+        rounds = repeat(one_round, bench.rounds_of_slow(files))
+    yield _beside_git(f"log of {LOG_TURNS} turns", files, rounds, target_at(files, LOG))
+    yield _beside_git(f"log of {LOG_TURNS} turns, again", files, rounds, target_at(files, LOG), "ours again")
+
+
 def memory(bench: Bench, tree: Path, files: int, what: str = "") -> Iterator[Row]:
     program = bench.program()
     message = next(_messages)
@@ -216,6 +251,7 @@ def rows_at(bench: Bench, files: int) -> Iterator[Row]:
     yield from first(bench, repository, files, "first snapshot, git repository")
     yield from first(bench, directory, files, "first snapshot, plain directory")
     yield from restore(bench, repository, files)
+    yield from log(bench, repository, files)
     yield from memory(bench, repository, files)
     yield from growth(bench, repository, files)
 

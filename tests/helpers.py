@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import contextlib
+import fcntl
 import hashlib
 import json
 import os
+import pty
 import sqlite3
 import stat
+import struct
 import subprocess
 import sys
+import termios
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -221,3 +225,19 @@ def query(home: Path, sql: str, *values: str) -> list[Any]:
     """The rows that a statement gives on the catalog of a home."""
     with contextlib.closing(sqlite3.connect(home / "rollouts.sqlite", isolation_level=None)) as connection:
         return connection.execute(sql, values).fetchall()
+
+
+def on_a_terminal(width: int, *args: str | bytes | Path, env: Mapping[str, str] | None = None) -> str:
+    """Runs `rollouts`, which must exit 0, in a terminal so many columns wide. Returns what it showed."""
+    terminal, end = pty.openpty()
+    fcntl.ioctl(end, termios.TIOCSWINSZ, struct.pack("HHHH", 40, width, 0, 0))
+    settings = {"TERM": "xterm", **os.environ, **(env or {})}
+    with subprocess.Popen([*ROLLOUTS, *args], stdin=end, stdout=end, stderr=end, env=settings) as child:
+        os.close(end)
+        shown = b""
+        with contextlib.suppress(OSError):  # Linux says EIO when the last writer has gone
+            while chunk := os.read(terminal, 1 << 16):
+                shown += chunk
+    os.close(terminal)
+    assert child.returncode == 0, shown
+    return shown.decode(errors="replace")

@@ -77,10 +77,11 @@ def diff(
         raise UsageError("--stat, --name-status and --json exclude each other")
     if not all(glob.strip("/") for glob in globs or []):
         raise UsageError("--path needs a GLOB; without --path all is compared")
+    wanted = [named(name) for name in (old, new) if name is not None]
     with opening.opened_for_reading(paths.home()) as home, contextlib.ExitStack() as held:
         output.warn(home.notes)
-        record, first = home.find(named(old))
-        owner, second = (record, None) if new is None else home.find(named(new))
+        record, first = home.find(wanted[0])
+        owner, second = (record, None) if worktree else home.find(wanted[1])
         after = _now(home, record) if second is None else comparing.side(home.store(owner.id), second)
         for workspace in {record, owner}:
             held.enter_context(home.reading(workspace))

@@ -20,7 +20,8 @@ FLOORS = (
 )
 # Neighbours that may know each other: the archive's own rooms, what commands share, and one record in another.
 SHARED_BY_COMMANDS = {
-    f"commands.{name}" for name in ("options", "output", "plain", "selecting", "capture", "checkout", "replace")
+    f"commands.{name}"
+    for name in ("options", "output", "plain", "selecting", "capture", "checkout", "replace", "tables")
 }
 SQL = re.compile(r"\b(SELECT|INSERT INTO|UPDATE \w+ SET|DELETE FROM|CREATE TABLE|PRAGMA)\b")
 

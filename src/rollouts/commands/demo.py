@@ -159,7 +159,7 @@ def _show(home: Archive, steps: list[_Step]) -> None:
         )
         for step in steps
     ]
-    output.table(("Turn", "What happened before it", "Files", "New", "Time"), rows, right=(2, 3, 4))
+    output.table(("Turn", "What happened before it", "Files", "New", "Time"), rows, right=(2, 3, 4), fold=(1,))
     store = home.store(steps[0].taken.workspace.id)
     for before, after in itertools.pairwise(steps):
         stat_lines = (

@@ -205,12 +205,8 @@ def _print(turns: list[Snapshot], changed: dict[str, Change]) -> None:
     for row in turns:
         change = changed.get(row.id)
         figures = ("-", "-") if change is None else (str(change.files), f"+{change.insertions} -{change.deletions}")
-        cells = (
-            *((row.session_id,) if several else ()),
-            *(row.message_id, output.minute(row.captured_at), row.agent or "-", *figures),
-            *(_prompt(row) or "", output.short(row.id)),
-        )
-        rows.append(cells)
-    headings = (*(("Session",) if several else ()), "Message", "Time", "Agent", "Files", "+/-", "Prompt", "Snapshot")
-    at = int(several)
-    output.table(headings, rows, right=(at + 3, at + 4), fold=(), cut=(*range(at + 1), at + 2, at + 5))
+        facts = (row.message_id, output.minute(row.captured_at), row.agent or "-", *figures)
+        rows.append((row.session_id, *facts, output.short(row.id), _prompt(row) or "")[not several :])
+    headings = ("Session", "Message", "Time", "Agent", "Files", "+/-", "Snapshot", "Prompt")[not several :]
+    first = int(several)
+    output.table(headings, rows, right=(first + 3, first + 4), cut=(*range(first + 1), first + 2, first + 6))

@@ -13,13 +13,11 @@ from rollouts.contracts.commit import named
 from rollouts.errors import UsageError
 from rollouts.storage.comparing import Look
 
-_WHOLE = 100_000
-"""Columns of piped output: it is never wrapped."""
 _ROOMY = 120
 """Columns from which on a terminal is not narrow."""
 _SHORT = 8
 _CONTROL = {code: chr(code).encode("unicode_escape").decode() for code in (*range(32), *range(127, 160))}
-"""A row of a table is one line, and Rich would drop some of these."""
+"""A row of a table is one line."""
 
 
 def columns() -> int | None:
@@ -49,7 +47,7 @@ def table(
     rows: Iterable[Sequence[str]],
     *,
     right: Sequence[int] = (),
-    fold: Sequence[int] | None = None,
+    fold: Sequence[int] = (),
     cut: Sequence[int] = (),
 ) -> None:
     """Prints rows under headings; a terminal's width is kept to, else every cell is whole and on one line.
@@ -58,32 +56,15 @@ def table(
         headings: one for each column.
         rows: the cells, as plain text.
         right: numbers of the columns that are aligned to the right.
-        fold: the columns that go on below in a terminal that is too narrow; all, unless said.
+        fold: the columns that go on below in a terminal that is too narrow.
         cut: the columns that end in an ellipsis there.
     """
-    from rich.console import Console  # noqa: PLC0415 - Rich costs 35 ms, and most commands print no table
-    from rich.table import Table  # noqa: PLC0415 - as above
-    from rich.text import Text  # noqa: PLC0415 - as above
+    from rollouts.commands import tables  # noqa: PLC0415 - 10 ms, and most commands print no table
 
-    grid = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0))
-    for number, heading in enumerate(headings):
-        folds = fold is None or number in fold
-        grid.add_column(
-            heading,
-            justify="right" if number in right else "left",
-            overflow="fold" if folds else "ellipsis",
-            no_wrap=not folds and number not in cut,
-        )
-    for row in rows:
-        texts = (Text(shown(cell).translate(_CONTROL), no_wrap=number in cut) for number, cell in enumerate(row))
-        grid.add_row(*texts)
-    terminal = sys.stdout.isatty()
-    width = columns() or _WHOLE
-    # said outright, for else FORCE_COLOR makes a terminal of a pipe
-    console = Console(file=sys.stdout, width=width, force_terminal=terminal, highlight=False, markup=False, emoji=False)
-    with console.capture() as printed:  # Rich ends the program itself when the reader of a pipe has gone
-        console.print(grid)
-    sys.stdout.write(printed.get())
+    cells = [[shown(cell).translate(_CONTROL) for cell in row] for row in rows]
+    width = columns()
+    for text in tables.lines(headings, cells, right=right, fold=fold, cut=cut, width=width):
+        sys.stdout.write(text + "\n")
 
 
 def line(text: str) -> None:

@@ -14,7 +14,7 @@ from typing import NamedTuple
 
 import pytest
 
-from helpers import Result, contents, failure, git, ok, rows, run, snapshot, store_of
+from helpers import Result, contents, failure, git, ok, put, rows, run, snapshot, store_of
 
 TURN = ("--session", "s", "--message", "m", "--metadata", "{}")
 NO_OVERRIDE = ("setpriv", "--bounding-set", "-dac_override,-dac_read_search", "--")
@@ -182,6 +182,9 @@ def check_reading_works(taken: dict[str, object], workspace: Path, out: Path, un
     assert str(taken["id"]) in run("list", "--session", "s", "--json", under=under).out
     assert run("list", under=under).code == 0
     assert run("show", str(taken["id"]), "--files", under=under).code == 0
+    assert run("show", "s:latest", "--path", "a.txt", "--cat", under=under).out == "two\n"
+    assert run("log", workspace, under=under).out.count("\n") == 3
+    assert "a.txt" in run("diff", "s@1", "s@2", under=under).out
     words = ("restore", workspace, "--session", "s", "--message", "latest", "--dest", out, "--verify")
     assert run(*words, under=under).code == 0
     assert contents(out) == contents(workspace)
@@ -192,19 +195,23 @@ def check_reading_works(taken: dict[str, object], workspace: Path, out: Path, un
 
 
 def test_a_read_only_home_can_be_read(plain: Path, home: Path, mount: Mount, tmp_path: Path) -> None:
+    first = snapshot(plain, "1")
+    put(plain, "a.txt", b"two\n")
     taken = snapshot(plain)
     disk = mount(READ_ONLY, home)
     check_reading_works(taken, plain, tmp_path / "out", disk.under)
-    assert rows(home) == [taken["id"]]
+    assert rows(home) == [first["id"], taken["id"]]
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root can take its own rights away")
 def test_a_home_without_write_permission_can_be_read(plain: Path, home: Path, tmp_path: Path) -> None:
+    first = snapshot(plain, "1")
+    put(plain, "a.txt", b"two\n")
     taken = snapshot(plain)
     for path in [home, *home.rglob("*")]:
         path.chmod(path.stat().st_mode & 0o555)
     check_reading_works(taken, plain, tmp_path / "out", NO_OVERRIDE)
-    assert rows(home) == [taken["id"]]
+    assert rows(home) == [first["id"], taken["id"]]
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root can give files away")

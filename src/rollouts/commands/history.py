@@ -111,11 +111,13 @@ def _print_sessions(workspaces: list[Workspace], sessions: list[SessionRecord], 
 
 def _print_by_workspace(workspaces: list[Workspace], sessions: list[SessionRecord], sizes: dict[str, str]) -> None:
     """The same for a narrow terminal, where a path and a session's id have no room beside each other."""
-    for workspace in workspaces:
+    for number, workspace in enumerate(workspaces):
+        if number:
+            output.line("")
         output.line(f"{capture.shown(workspace.root_path)} ({sizes[workspace.id]})")
         own = [row for row in sessions if row.workspace_id == workspace.id]
-        rows = [(f"  {_title(row)}", str(row.snapshots), output.minute(row.last)) for row in own]
-        output.table(("  Session", "Snapshots", "Last"), rows, right=(1,), fold=(0,))
+        rows = [(_title(row), str(row.snapshots), output.minute(row.last)) for row in own]
+        output.table(("Session", "Snapshots", "Last"), rows, right=(1,), fold=(0,))
 
 
 def _print_snapshots(snapshots: list[Snapshot]) -> None:

@@ -22,7 +22,7 @@ from rollouts.storage.comparing import Side
 from rollouts.storage.git_store import Entry
 
 
-def _check(*, forms: int, path: str | None, cat: bool) -> None:
+def _check(*, forms: int, files: bool, path: str | None, cat: bool) -> None:
     """Refuses options that exclude each other.
 
     Raises:
@@ -30,9 +30,9 @@ def _check(*, forms: int, path: str | None, cat: bool) -> None:
     """
     if (path is not None) != cat:
         raise UsageError("--path and --cat go together: --path P --cat prints the file P")
-    if forms + cat > 1:
-        raise UsageError("--stat, --patch, --json and --cat exclude each other")
-    if path == "":
+    if forms + cat > 1 or (files and cat):
+        raise UsageError("--stat, --patch, --json and --cat exclude each other, --files and --cat as well")
+    if not path and cat:
         raise UsageError("--path needs the path of a file, as --files lists it")
 
 
@@ -96,9 +96,7 @@ def show(
     Example: rollouts show S:latest --stat
     """
     selection = one_snapshot(workspace, session, message, snapshot)
-    _check(forms=stat + patch + as_json, path=path, cat=cat)
-    if cat and files:
-        raise UsageError("--cat prints one file; leave out --files")
+    _check(forms=stat + patch + as_json, files=files, path=path, cat=cat)
     with opening.opened_for_reading(paths.home()) as home:
         output.warn(home.notes)
         record, row = home.find(selection)

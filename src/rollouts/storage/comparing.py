@@ -163,14 +163,15 @@ def print_file(store: GitStore, tree: str, path: str) -> None:
         RolloutsError: the tree has no such file.
         DamagedStoreError: the store lacks it.
     """
+    wanted = os.fsencode(path)
+    entries = present(store).entries(tree)
+    oid = next((entry.oid for entry in entries if entry.path == wanted), None)
+    if oid is None:
+        below = wanted.rstrip(b"/") + b"/"
+        is_directory = any(entry.path.startswith(below) for entry in entries)
+        what = "is a directory in" if is_directory else "is not a path of"
+        raise RolloutsError(f"{path!r} {what} the snapshot; `rollouts show --files` lists its files")
     try:
-        command = ("--literal-pathspecs", "ls-tree", "-z", "--full-tree", tree, "--")
-        found = git.sealed(present(store).path, *command, path).rstrip(b"\0").partition(b"\t")
-        kind, oid = found[0].split(b" ")[1:] if found[2] == os.fsencode(path) else (b"", b"")
-        if kind == b"blob":
-            git.print_sealed(store.path, "cat-file", "blob", oid.decode())
-            return
+        git.print_sealed(store.path, "cat-file", "blob", oid.decode())
     except CommandError as error:
         raise lost(store, error) from error
-    what = "is a directory in" if kind else "is not a path of"
-    raise RolloutsError(f"{path!r} {what} the snapshot; `rollouts show --files` lists its files")

@@ -227,12 +227,14 @@ def query(home: Path, sql: str, *values: str) -> list[Any]:
         return connection.execute(sql, values).fetchall()
 
 
-def on_a_terminal(width: int, *args: str | bytes | Path, env: Mapping[str, str] | None = None) -> str:
+def on_a_terminal(
+    width: int, *args: str | bytes | Path, env: Mapping[str, str] | None = None, under: tuple[str, ...] = ()
+) -> str:
     """Runs `rollouts`, which must exit 0, in a terminal so many columns wide. Returns what it showed."""
     terminal, end = pty.openpty()
     fcntl.ioctl(end, termios.TIOCSWINSZ, struct.pack("HHHH", 40, width, 0, 0))
     settings = {"TERM": "xterm", **os.environ, **(env or {})}
-    with subprocess.Popen([*ROLLOUTS, *args], stdin=end, stdout=end, stderr=end, env=settings) as child:
+    with subprocess.Popen([*under, *ROLLOUTS, *args], stdin=end, stdout=end, stderr=end, env=settings) as child:
         os.close(end)
         shown = b""
         with contextlib.suppress(OSError):  # Linux says EIO when the last writer has gone

@@ -339,8 +339,10 @@ def test_a_store_that_lacks_something_is_one_line(what: str, form: tuple[str, ..
     else:
         oid = git("rev-parse", f"{taken[0]['store_commit_sha']}:{'a.txt' if what == 'blob' else ''}", cwd=store).strip()
         (store / "objects" / oid[:2] / oid[2:]).unlink()
+    before = fingerprint(home)
     second = () if form == ("--worktree",) else ("s@2",)
     assert "`rollouts doctor" in failure(run("diff", "s@1", *second, *form))
+    assert what != "store" or fingerprint(home).keys() == before.keys()
 
 
 def test_a_reader_that_leaves_early_ends_the_diff(plain: Path) -> None:
@@ -387,3 +389,11 @@ def test_a_pager_that_is_left_early_is_no_error(plain: Path) -> None:
     assert on_a_terminal(80, "diff", "s@1", "s@2", env={"PAGER": "head -1", "NO_COLOR": "1"}).splitlines() == [
         "diff --git a/many b/many"
     ]
+
+
+def test_an_interrupt_is_the_pagers_to_answer(plain: Path, tmp_path: Path) -> None:
+    snapshot(plain)
+    pager = put(tmp_path, "pager", b"#!/bin/sh\nkill -INT $ROLLOUTS\nsleep 0.3\necho still here\n", mode=0o755)
+    under = ("sh", "-c", 'ROLLOUTS=$$ exec "$@"', "sh")
+    shown = on_a_terminal(80, "diff", "s@1", "s@1", env={"PAGER": str(pager)}, under=under)
+    assert "still here" in shown

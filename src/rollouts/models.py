@@ -58,14 +58,6 @@ class Session(Record):
     last: str
 
 
-class Change(Record):
-    """How much differs between two trees; a renamed file is one file, a binary one has no lines."""
-
-    files: int
-    insertions: int
-    deletions: int
-
-
 class Selection(Record):
     """Which snapshots a command means."""
 

@@ -82,10 +82,10 @@ def diff(
         output.warn(home.notes)
         record, first = home.find(wanted[0])
         owner, second = (record, None) if worktree else home.find(wanted[1])
+        before = comparing.side(home.store(record.id), first)
         after = _now(home, record) if second is None else comparing.side(home.store(owner.id), second)
         for workspace in {record, owner}:
             held.enter_context(home.reading(workspace))
-        before = comparing.side(home.store(record.id), first)
         if as_json:
             output.document(_document(first, second, comparing.files(before, after, globs or [])))
             return

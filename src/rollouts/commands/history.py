@@ -13,10 +13,11 @@ from rollouts.commands.options import AsJson, Safety, Session
 from rollouts.commands.selecting import session_id
 from rollouts.contracts.remote_url import without_credentials
 from rollouts.errors import RolloutsError
-from rollouts.models import Change, Snapshot, Workspace, safety_session
 from rollouts.models import Session as SessionRecord
+from rollouts.models import Snapshot, Workspace, safety_session
 from rollouts.storage import changes, opening
 from rollouts.storage.archive import Archive
+from rollouts.storage.changes import Change
 
 
 def _session_json(session: SessionRecord) -> dict[str, object]:

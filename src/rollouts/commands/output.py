@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import json
 import os
-import shutil
 import sys
 from collections.abc import Iterable, Sequence
 
 from rollouts.commands.capture import shown
 from rollouts.contracts.commit import named
 from rollouts.errors import UsageError
-from rollouts.storage.comparing import Look
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:  # as `typing` has it, whose import would cost 6 ms
+    from rollouts.storage.comparing import Look
 
 _ROOMY = 120
 """Columns from which on a terminal is not narrow."""
@@ -22,7 +24,11 @@ _CONTROL = {code: chr(code).encode("unicode_escape").decode() for code in (*rang
 
 def columns() -> int | None:
     """The width of the terminal that stdout is; None when it is none, and nothing is cut or folded."""
-    return shutil.get_terminal_size().columns if sys.stdout.isatty() else None
+    if not sys.stdout.isatty():
+        return None
+    import shutil  # noqa: PLC0415 - 9 ms, and only for a terminal
+
+    return shutil.get_terminal_size().columns
 
 
 def is_narrow() -> bool:
@@ -37,6 +43,8 @@ def short(snapshot_id: str) -> str:
 
 def look(form: str, *, paged: bool) -> Look:
     """How git shall show a difference: coloured, and through a pager if it may be, on a terminal only."""
+    from rollouts.storage.comparing import Look  # noqa: PLC0415 - restore prints without it
+
     sys.stdout.flush()  # what git prints comes after what is printed already
     terminal = sys.stdout.isatty()
     return Look(form, columns(), terminal and not os.environ.get("NO_COLOR"), terminal and paged)

@@ -67,14 +67,12 @@ def _facts(record: Workspace, row: Snapshot) -> list[str]:
     return found
 
 
-def _print_difference(home: Archive, row: Snapshot, form: str) -> None:
-    """Prints what the turn changed: since the one before it in its session, else since nothing was there."""
+def _sides(home: Archive, row: Snapshot) -> tuple[Side, Side]:
+    """What a turn's changes lie between: the turn before it in its session, or no files at all, and itself."""
     store = home.store(row.workspace_id)
-    after = comparing.side(store, row)
     earlier = changes.before(home.catalog.snapshots(row.workspace_id, row.session_id)).get(row.id)
-    before = comparing.side(store, earlier) if earlier else Side(store, comparing.EMPTY_TREE)
-    output.line("")
-    comparing.print_difference(before, after, (), output.look(form, paged=False))
+    after = comparing.side(store, row)
+    return comparing.side(store, earlier) if earlier else Side(store, comparing.EMPTY_TREE), after
 
 
 def show(
@@ -109,9 +107,12 @@ def show(
             if as_json:
                 output.line(_as_json(record, row, entries))
                 return
+            sides = _sides(home, row) if stat or patch else None
             for text in _facts(record, row):
                 output.line(text)
             for entry in entries or []:
                 output.line(capture.shown(f"{entry.mode.decode()} {os.fsdecode(entry.path)}"))
-            if stat or patch:
-                _print_difference(home, row, comparing.STAT if stat else comparing.PATCH)
+            if sides:
+                output.line("")
+                look = output.look(comparing.STAT if stat else comparing.PATCH, paged=False)
+                comparing.print_difference(*sides, (), look)

@@ -8,7 +8,7 @@ from collections.abc import Iterable, Sequence
 from types import TracebackType
 
 from rollouts.errors import DamagedCatalogError, RolloutsError
-from rollouts.models import Change, Session, Snapshot, Workspace
+from rollouts.models import Session, Snapshot, Workspace
 from rollouts.storage import migrations
 
 _WAIT_SECONDS = 30.0
@@ -19,6 +19,8 @@ _SNAPSHOT = (
 )
 
 Value = str | bytes | int | None
+Counts = tuple[int, int, int]
+"""Files, insertions, deletions."""
 
 
 def _path_in(path: str) -> str | bytes:
@@ -247,13 +249,13 @@ class Catalog:
 
     # What changed from tree to tree
 
-    def change(self, old_tree: str, new_tree: str) -> Change | None:
+    def change(self, old_tree: str, new_tree: str) -> Counts | None:
         """What was counted between two trees; None when nothing was yet."""
         sql = "SELECT files, insertions, deletions FROM changes WHERE old_tree = ? AND new_tree = ?"
         rows = self._rows(sql, old_tree, new_tree)
-        return Change(*rows[0]) if rows else None  # type: ignore[arg-type] # the columns' types are the schema's
+        return rows[0] if rows else None  # type: ignore[return-value] # the columns' types are the schema's
 
-    def add_change(self, old_tree: str, new_tree: str, change: Change) -> None:
+    def add_change(self, old_tree: str, new_tree: str, change: Counts) -> None:
         self._rows("INSERT OR REPLACE INTO changes VALUES (?, ?, ?, ?, ?)", old_tree, new_tree, *change)
 
     # Another catalog's rows, for a rebuild

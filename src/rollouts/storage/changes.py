@@ -5,10 +5,20 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from rollouts.errors import CommandError, DamagedCatalogError, DamagedStoreError, RolloutsError
-from rollouts.models import Change, Snapshot
+from rollouts.models import Snapshot
+from rollouts.record import Record
 from rollouts.storage import comparing, git
 from rollouts.storage.catalog import Catalog
 from rollouts.storage.git_store import GitStore
+
+
+class Change(Record):
+    """How much differs between two trees; a renamed file is one file, a binary one has no lines."""
+
+    files: int
+    insertions: int
+    deletions: int
+
 
 Pair = tuple[str, str]
 """An old tree and a new one."""
@@ -108,9 +118,9 @@ def since_the_turn_before(catalog: Catalog, store: GitStore, snapshots: list[Sna
     earlier = before(snapshots)
     trees = _trees(comparing.present(store), snapshots) if earlier else {}
     pairs = {row.id: (trees[earlier[row.id].id], trees[row.id]) for row in snapshots if row.id in earlier}
-    known = {pair: _NOTHING if pair[0] == pair[1] else catalog.change(*pair) for pair in pairs.values()}
+    known = {pair: tuple(_NOTHING) if pair[0] == pair[1] else catalog.change(*pair) for pair in pairs.values()}
     asked = [pair for pair, change in known.items() if change is None]
     counted = _counted(store, asked) if asked else {}
     if counted:
         _keep(catalog, counted)
-    return {name: known[pair] or counted[pair] for name, pair in pairs.items()}
+    return {name: Change(*(known[pair] or counted[pair])) for name, pair in pairs.items()}

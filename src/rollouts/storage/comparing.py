@@ -31,11 +31,12 @@ class Side(Record):
 class Look(Record):
     """How a difference is shown."""
 
-    form: str = PATCH
-    columns: int | None = None
+    form: str
+    """PATCH, STAT or NAME_STATUS."""
+    columns: int | None
     """Of the terminal; None where there is none."""
-    coloured: bool = False
-    paged: bool = False
+    coloured: bool
+    paged: bool
 
 
 class FileChange(Record):

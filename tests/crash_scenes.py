@@ -144,6 +144,17 @@ def restore_a_directory(world: World) -> Scene:
     return world.scene(words, restores=("p", "1"))
 
 
+def compare_with_the_files_now(world: World) -> Scene:
+    world.two_turns(world.repo, "r")
+    change(world.repo, "3")
+    return world.scene(["diff", "r@1", "--worktree"])
+
+
+def log_that_is_counted(world: World) -> Scene:
+    world.two_turns(world.repo, "r")
+    return world.scene(["log", str(world.repo)])
+
+
 def lost_catalog(world: World) -> Scene:
     world.two_workspaces()
     for path in world.home.glob("rollouts.sqlite*"):
@@ -189,6 +200,8 @@ SCENES: dict[Callable[[World], Scene], int] = {
     delete_all: 20,
     restore_a_repository: 20,
     restore_a_directory: 15,
+    compare_with_the_files_now: 15,
+    log_that_is_counted: 8,
     lost_catalog: 20,
     damaged_catalog: 15,
     home_of_the_original: 15,

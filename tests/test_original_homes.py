@@ -109,6 +109,17 @@ def test_a_turn_is_found_by_the_workspace_that_is_no_longer_there(original: Orig
     assert found(tmp_path / "out") == turn["files"]
 
 
+def test_turns_of_an_original_can_be_compared(original: Original) -> None:
+    for session in {turn["session_id"] for turn in original.snapshots}:
+        turns = [turn for turn in original.snapshots if turn["session_id"] == session]
+        logged = json.loads(ok("log", "--session", session, "--json"))["turns"]
+        assert {turn["id"] for turn in logged} == {turn["id"] for turn in turns}
+        paths = turns[0]["files"].keys() ^ turns[-1]["files"].keys()
+        told = json.loads(ok("diff", turns[0]["id"], turns[-1]["id"], "--json"))["files"]
+        assert paths <= {file[key] for file in told for key in ("path", "old_path") if key in file}
+        assert ok("show", turns[-1]["id"], "--stat").endswith(("(+)\n", "(-)\n"))
+
+
 def test_migration_adds_and_keeps_a_copy_of_the_old_catalog(original: Original, home: Path) -> None:
     before = (home / "rollouts.sqlite").read_bytes()
     ok("list")

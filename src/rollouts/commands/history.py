@@ -31,14 +31,14 @@ def _session_json(session: SessionRecord) -> dict[str, object]:
     }
 
 
-def _workspace_json(home: Archive, workspace: Workspace, sessions: list[SessionRecord]) -> dict[str, object]:
+def _workspace_json(workspace: Workspace, sessions: list[SessionRecord], size: int) -> dict[str, object]:
     own = [session for session in sessions if session.workspace_id == workspace.id]
     return {
         "id": workspace.id,
         **output.path_fields(workspace.root_path, "root_path"),
         "remote_url": None if workspace.remote_url is None else without_credentials(workspace.remote_url),
         "snapshots": sum(session.snapshots for session in own),
-        "bytes": home.store(workspace.id).bytes(),
+        "bytes": size,
         "sessions": [_session_json(session) for session in own],
     }
 
@@ -73,32 +73,27 @@ def list_(
             if not chosen:
                 raise RolloutsError(f"no snapshots found for session {session!r}; `rollouts list` shows the sessions")
         snapshots = [row for record in chosen for row in home.catalog.snapshots(record.id, session)] if session else []
-        documents = [_workspace_json(home, record, sessions) for record in chosen] if as_json or not session else []
+        sizes = {record.id: home.store(record.id).bytes() for record in chosen} if as_json or not session else {}
     if as_json:
         found = [capture.as_json(row) for row in snapshots] if session else None
+        documents = [_workspace_json(record, sessions, sizes[record.id]) for record in chosen]
         output.document({"workspaces": documents}, snapshots=found)
     elif session:
         _print_snapshots(snapshots)
+    elif output.is_narrow() and chosen:
+        _print_by_workspace(chosen, sessions, sizes)
     else:
-        print_them = _print_by_workspace if output.is_narrow() else _print_sessions
-        print_them(
-            chosen, sessions, {record.id: _size(document) for record, document in zip(chosen, documents, strict=True)}
-        )
-
-
-def _size(document: dict[str, object]) -> str:
-    taken = document["bytes"]
-    return output.size(taken if isinstance(taken, int) else None)
+        _print_sessions(chosen, sessions, sizes)
 
 
 def _title(session: SessionRecord) -> str:
     return f"{session.session_id} ({session.agent})" if session.agent else session.session_id
 
 
-def _print_sessions(workspaces: list[Workspace], sessions: list[SessionRecord], sizes: dict[str, str]) -> None:
+def _print_sessions(workspaces: list[Workspace], sessions: list[SessionRecord], sizes: dict[str, int]) -> None:
     rows = []
     for workspace in workspaces:
-        size = sizes[workspace.id]
+        size = output.size(sizes[workspace.id])
         own = [row for row in sessions if row.workspace_id == workspace.id]
         for row in own:
             times = (output.minute(row.first), output.minute(row.last))
@@ -110,12 +105,12 @@ def _print_sessions(workspaces: list[Workspace], sessions: list[SessionRecord], 
     output.table(headings, rows, right=(2, 5), fold=(0, 1))
 
 
-def _print_by_workspace(workspaces: list[Workspace], sessions: list[SessionRecord], sizes: dict[str, str]) -> None:
+def _print_by_workspace(workspaces: list[Workspace], sessions: list[SessionRecord], sizes: dict[str, int]) -> None:
     """The same for a narrow terminal, where a path and a session's id have no room beside each other."""
     for number, workspace in enumerate(workspaces):
         if number:
             output.line("")
-        output.line(f"{capture.shown(workspace.root_path)} ({sizes[workspace.id]})")
+        output.line(f"{capture.shown(workspace.root_path)} ({output.size(sizes[workspace.id])})")
         own = [row for row in sessions if row.workspace_id == workspace.id]
         rows = [(_title(row), str(row.snapshots), output.minute(row.last)) for row in own]
         output.table(("Session", "Snapshots", "Last"), rows, right=(1,), fold=(0,))

@@ -7,6 +7,7 @@ import json
 import os
 import sqlite3
 import subprocess
+import sys
 import time
 from pathlib import Path
 
@@ -175,6 +176,24 @@ def test_one_of_many_restores_to_the_same_place_wins(repo: Path, tmp_path: Path)
     assert all("destination already exists" in result.err for result in results if result.code)
     assert [path.name for path in out.iterdir()] == ["same"]
     assert contents(out / "same") == contents(repo)
+
+
+SCRATCHING = """
+import os, sys
+from rollouts.storage.scratch import scratch, sweep
+for _ in range(100):
+    with scratch(sys.argv[1]) as room:
+        os.mkdir(room + "/tree")
+        sweep(sys.argv[1])
+        os.stat(room + "/tree"), os.stat(room + "/lock")
+"""
+
+
+def test_sweepers_take_nothing_from_those_at_work(tmp_path: Path) -> None:
+    command = [sys.executable, "-c", SCRATCHING, str(tmp_path)]
+    running = [subprocess.Popen(command, stderr=subprocess.PIPE) for _ in range(8)]
+    assert [process.communicate(timeout=SLOW)[1].decode() for process in running] == [""] * 8
+    assert [path for path in tmp_path.iterdir() if path.name.startswith(".rollouts-restore-")] == []
 
 
 def test_a_capture_waits_for_a_program_that_writes_the_catalog(home: Path, repo: Path) -> None:

@@ -52,7 +52,7 @@ class _Trial:
 
     def safety(self) -> str | None:
         """The newest safety snapshot."""
-        _, out = self.call("list", str(self.root), "--json")
+        _, out = self.call("list", str(self.root), "--json", "--safety")
         sessions = [row["session_id"] for row in json.loads(out)["workspaces"][0]["sessions"]]
         session = next((name for name in sessions if name.startswith("restore:")), None)
         if session is None:

@@ -295,12 +295,13 @@ class Archive:
         lock.write(b"looking")
         try:
             limits = capture.limits(self.home, place.root)
-            return capture.capture(place, store, limits, self.kept(record.id), for_turn=False)
+            captured = capture.capture(place, store, limits, self.kept(record.id), for_turn=False)
         except (RolloutsError, OSError):
             store.sweep()
-            raise
-        finally:
             lock.write(b"")
+            raise
+        lock.write(b"")
+        return captured
 
     def _capture(self, place: Place, record: Workspace, turn: Turn, lock: Lock) -> Snapshot:
         from rollouts.storage import capture  # noqa: PLC0415 - a turn that is stored already needs none of it

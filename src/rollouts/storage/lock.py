@@ -48,19 +48,23 @@ class Lock:
         shared: several may hold it at once, beside no exclusive holder.
         what: named in the error when it cannot be had in time.
         wait: how many seconds to try; `patience()` unless given.
+        create: False to take only a lock file that is there.
     """
 
-    def __init__(self, path: str, what: str, *, shared: bool = False, wait: float | None = None) -> None:
+    def __init__(
+        self, path: str, what: str, *, shared: bool = False, wait: float | None = None, create: bool = True
+    ) -> None:
         self.path = path
         self.what = what
         self._kind = fcntl.LOCK_SH if shared else fcntl.LOCK_EX
         self._wait = patience() if wait is None else wait
+        self._flags = os.O_RDWR | os.O_CLOEXEC | (os.O_CREAT if create else 0)
         self._fd = -1
 
     def _try(self) -> bool:
         """Takes the lock if nobody has it; a lock file that was deleted meanwhile does not count."""
         try:
-            fd = os.open(self.path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+            fd = os.open(self.path, self._flags, 0o600)
         except FileNotFoundError as error:
             raise FolderGoneError(error.errno, error.strerror, self.path) from error
         try:

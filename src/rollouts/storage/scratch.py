@@ -23,17 +23,27 @@ def umask(mask: int) -> Iterator[None]:
 
 
 def sweep(parent: str) -> None:
-    """Removes what killed restores left in a directory: marked directories that nobody holds a lock in."""
+    """Removes what killed restores left in a directory: marked directories whose lock nobody holds.
+
+    One without a lock file is about to get it, or about to go; it is removed only while it is empty, which its maker
+    notices.
+    """
     for name in os.listdir(parent):
         left = f"{parent}/{name}"
-        if name.startswith(_MARK) and os.path.isdir(left) and not os.path.islink(left):
-            with contextlib.suppress(RolloutsError, OSError), Lock(f"{left}/lock", left, wait=0):
-                _remove(left)
+        if not name.startswith(_MARK) or not os.path.isdir(left) or os.path.islink(left):
+            continue
+        with contextlib.suppress(RolloutsError, OSError):
+            if os.path.lexists(f"{left}/lock"):
+                with Lock(f"{left}/lock", left, wait=0, create=False):
+                    _remove(left)
+            else:
+                os.rmdir(left)
 
 
 def _remove(folder: str) -> None:
-    """Removes a tree of any depth, also one whose directories may not be written."""
-    pending, dirs = [os.fsencode(folder)], []
+    """Removes a tree of any depth, also one whose directories may not be written; its lock file goes last."""
+    top = os.fsencode(folder)
+    pending, dirs = [top], []
     while pending:
         here = pending.pop()
         dirs.append(here)
@@ -42,10 +52,13 @@ def _remove(folder: str) -> None:
             for entry in scan:
                 if entry.is_dir(follow_symlinks=False):
                     pending.append(entry.path)
-                else:
+                elif entry.path != top + b"/lock":
                     os.unlink(entry.path)
-    for here in reversed(dirs):
+    for here in reversed(dirs[1:]):
         os.rmdir(here)
+    os.unlink(top + b"/lock")
+    with contextlib.suppress(FileNotFoundError):  # a sweeper was faster
+        os.rmdir(top)
 
 
 def _marked(parent: str) -> tuple[str, Lock]:

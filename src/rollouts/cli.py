@@ -44,6 +44,10 @@ def _run(words: list[str]) -> int:
         captured = capture.parse(words[1:])
         if captured:
             return capture.snapshot(captured)
+    if words[:1] == ["_upkeep"]:  # what a capture starts behind itself; no command of a user's
+        from rollouts.commands import background  # noqa: PLC0415 - each way imports what it needs
+
+        return background.run(words[1:])
     if words[:1] == ["restore"]:
         from rollouts.commands import checkout  # noqa: PLC0415 - each way imports what it needs
 

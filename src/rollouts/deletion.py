@@ -16,6 +16,7 @@ from rollouts.storage.archive import Archive, doom
 from rollouts.storage.catalog import Catalog
 from rollouts.storage.lock import FolderGoneError, Lock
 from rollouts.storage.opening import opened
+from rollouts.storage.upkeep import Alone
 
 _OURS = re.compile(r"rollouts\.sqlite(-wal|-shm|-journal|\.v\d+-backup|\.new.*|\.damaged-.*|\.v\d+-backup\..*\.new)?$")
 _STORE = re.compile(r"[0-9a-f]{32}(\.[0-9a-f]{8}\.deleted)?$")
@@ -90,6 +91,29 @@ def carry_out(home: Home, selection: Selection) -> int:
         return len(doomed.snapshots)
 
 
+def named_outright(archive: Archive, name: str) -> Workspace:
+    """The workspace with this id or root; a directory in it is not enough to lose it all.
+
+    Raises:
+        RolloutsError: there is none.
+    """
+    found = archive.catalog.workspace(name) or archive.catalog.workspace_at(os.path.realpath(name))
+    if found is None:
+        around = archive.registered(name)
+        raise RolloutsError(f"{name} lies in the workspace {around.root_path}; name that, or its id {around.id}")
+    return found
+
+
+def forget(home: Home, workspace: Workspace) -> int:
+    """Deletes all data of a workspace. Returns the number of snapshots that went.
+
+    Raises:
+        RolloutsError: it is gone by now, or part of it could not be removed.
+    """
+    with opened(home) as archive:
+        return archive.delete_workspace(workspace)
+
+
 @contextlib.contextmanager
 def _alone(home: Home) -> Iterator[None]:
     """The home without anybody else in it.
@@ -108,6 +132,12 @@ def _alone(home: Home) -> Iterator[None]:
         lock.release()
 
 
+def _doomed(folder: str) -> str:
+    """Dooms a folder when nobody packs the store in it any more."""
+    with Alone(folder):
+        return doom(folder)
+
+
 def _delete_home(home: Home) -> int:
     """Removes what Rollouts made in its home, and the home when nothing else is in it."""
     count = 0
@@ -120,9 +150,8 @@ def _delete_home(home: Home) -> int:
                 for workspace in catalog.workspaces():
                     catalog.delete_workspace(workspace.id)
         folders = [f"{home.workspaces}/{name}" for name in _names(home.workspaces) if _STORE.match(name)]
-        doomed = [
-            doom(folder) for folder in folders
-        ]  # under another name first: no catalog is ever made from half of it
+        # under another name first: no catalog is ever made from half of it
+        doomed = [_doomed(folder) for folder in folders]
         for name in filter(_OURS.match, os.listdir(home.path)):
             os.unlink(f"{home.path}/{name}")
         for folder in doomed:

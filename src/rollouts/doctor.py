@@ -16,14 +16,12 @@ from rollouts.errors import CommandError, DamagedCatalogError, RolloutsError
 from rollouts.models import Snapshot, Workspace
 from rollouts.paths import Home, keep_private
 from rollouts.record import Record
-from rollouts.storage import git, opening, preparing, rebuild
+from rollouts.storage import git, leftovers, opening, preparing, rebuild
 from rollouts.storage.archive import Archive, GoneError, doom
 from rollouts.storage.catalog import Catalog
 from rollouts.storage.lock import BusyError, Lock
 
 _OLDEST_GIT = (2, 32)
-_NEW_STORE = re.compile(r"store\.git\.[0-9a-f]{8}\.new")
-_NEW_CATALOG = re.compile(r"rollouts\.sqlite\.(v\d+-backup\.\d+\.)?new(-wal|-shm|-journal)?")
 _OBJECT = re.compile(r"\b[0-9a-f]{40}\b")
 
 
@@ -102,27 +100,14 @@ def _catalog(home: Home, *, repair: bool) -> Iterator[Finding]:
     yield _mended(reason, repair=repair)
 
 
-def _left_behind(home: Home) -> list[str]:
-    """What killed deletions, first captures, backups and rebuilds left; or what those at work are about to use."""
-    names = os.listdir(home.workspaces) if os.path.isdir(home.workspaces) else []
-    found = [f"{home.workspaces}/{name}" for name in names if name.endswith(".deleted")]
-    for name in names:
-        folder = f"{home.workspaces}/{name}"
-        inside = os.listdir(folder) if os.path.isdir(folder) and folder not in found else []
-        found += [f"{folder}/{entry}" for entry in inside if _NEW_STORE.fullmatch(entry)]
-    return found + [f"{home.path}/{name}" for name in os.listdir(home.path) if _NEW_CATALOG.fullmatch(name)]
-
-
 def _leftovers(home: Home, *, repair: bool) -> Iterator[Finding]:
     """What killed processes left behind; while others are at work, it may be theirs, and is left alone."""
-    if not _left_behind(home):
+    if not leftovers.left_behind(home):
         return
     with contextlib.suppress(BusyError), Lock(home.lock, f"the home {home.path}", wait=1):
-        for path in _left_behind(home):
-            if repair and os.path.isdir(path):
-                shutil.rmtree(path)
-            elif repair:
-                os.unlink(path)
+        for path in leftovers.left_behind(home):
+            if repair:
+                leftovers.remove(path)
             yield _mended(f"{path} was left by a killed process", repair=repair)
 
 

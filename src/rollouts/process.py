@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import os
+import time
 from collections.abc import Mapping
 from types import TracebackType
 
@@ -38,10 +39,16 @@ def _not_found(program: str) -> RolloutsError:
 
 
 class Running:
-    """A started process. Leaving the `with` block before `finish` kills it and waits for it."""
+    """A started process. Leaving the `with` block before `finish` kills it and waits for it.
 
-    def __init__(self, command: tuple[Argument, ...], env: Mapping[str, str], stdin: bytes | None) -> None:
+    One with a process group of its own takes those that it started along.
+    """
+
+    def __init__(
+        self, command: tuple[Argument, ...], env: Mapping[str, str], stdin: bytes | None, *, group: bool = False
+    ) -> None:
         self.program = os.path.basename(os.fsdecode(command[0]))
+        self._end = os.killpg if group else os.kill
         self._stderr = _scratch()
         self._stdout, write_end = os.pipe()
         source = os.open(os.devnull, os.O_RDONLY) if stdin is None else _scratch()
@@ -57,6 +64,7 @@ class Running:
                 env,
                 file_actions=[(os.POSIX_SPAWN_DUP2, fd, at) for at, fd in enumerate((source, write_end, self._stderr))],
                 setsigdef=[SIGPIPE],  # Python ignores it, and a child would inherit that
+                setsid=group,
             )
         except FileNotFoundError as error:
             self._close()
@@ -73,7 +81,7 @@ class Running:
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
         if self.pid is not None:
-            os.kill(self.pid, SIGKILL)
+            self._end(self.pid, SIGKILL)
             os.waitpid(self.pid, 0)
             self.pid = None
         self._close()
@@ -82,6 +90,15 @@ class Running:
         for fd in {self._stdout, self._stderr} - {-1}:
             os.close(fd)
         self._stdout = self._stderr = -1
+
+    def ends_within(self, seconds: float) -> bool:
+        """Waits for the end, only so long; says whether it came."""
+        deadline = time.monotonic() + seconds
+        while self.pid is not None and os.waitid(os.P_PID, self.pid, os.WEXITED | os.WNOHANG | os.WNOWAIT) is None:
+            if time.monotonic() > deadline:
+                return False
+            time.sleep(0.01)
+        return True
 
     def finish(self) -> tuple[int, bytes, bytes]:
         """Waits for the end. Returns the exit status (negative: a signal), stdout and stderr."""
@@ -104,9 +121,11 @@ class Running:
         return out
 
 
-def start(command: tuple[Argument, ...], env: Mapping[str, str], stdin: bytes | None = None) -> Running:
+def start(
+    command: tuple[Argument, ...], env: Mapping[str, str], stdin: bytes | None = None, *, group: bool = False
+) -> Running:
     """Starts `command` without waiting for it."""
-    return Running(command, env, stdin)
+    return Running(command, env, stdin, group=group)
 
 
 def run(command: tuple[Argument, ...], env: Mapping[str, str], stdin: bytes | None = None) -> bytes:
@@ -151,3 +170,22 @@ def pass_on(command: tuple[Argument, ...], env: Mapping[str, str]) -> None:
         raise KeyboardInterrupt
     if code:
         raise CommandError(program, code, words)
+
+
+def _inherited() -> list[int]:
+    """The descriptors above the standard three that a child would get: locks of ours, pipes of whoever started us."""
+    found = []
+    for name in os.listdir("/dev/fd"):
+        try:
+            if int(name) > 2 and os.get_inheritable(int(name)):
+                found.append(int(name))
+        except OSError:  # the listing's own, closed by now
+            continue
+    return found
+
+
+def detach(command: tuple[Argument, ...], env: Mapping[str, str]) -> None:
+    """Starts a program that nobody waits for: in a session of its own, with nothing of ours open."""
+    silent = [(os.POSIX_SPAWN_OPEN, fd, os.devnull, os.O_RDWR, 0) for fd in range(3)]
+    closed = [(os.POSIX_SPAWN_CLOSE, fd) for fd in _inherited()]
+    os.posix_spawnp(command[0], command, env, file_actions=[*silent, *closed], setsid=True, setsigdef=[SIGPIPE])

@@ -12,7 +12,7 @@ from rollouts.contracts.strict_json import parse as parse_json
 from rollouts.errors import RolloutsError
 from rollouts.models import Snapshot, Turn
 from rollouts.record import Record
-from rollouts.storage import opening
+from rollouts.storage import due, opening
 
 _ID_BYTES = 4096
 _VALUES = {"--session": "session", "--message": "message", "--metadata": "metadata", "--agent": "agent"}
@@ -151,6 +151,10 @@ def snapshot(request: Request) -> int:
                 _say(f"Warning: {note}")
     if taken.is_new:
         _warn_of_skipped(taken.snapshot.skipped)
+        if due.excess(home.home.store(taken.workspace.id)):
+            from rollouts.storage import upkeep  # noqa: PLC0415 - one capture in two hundred
+
+            upkeep.start(home.home, taken.workspace.id)
     if request.as_json:
         sys.stdout.write(as_json(taken.snapshot) + "\n")
     elif not request.quiet:

@@ -19,7 +19,7 @@ from rollouts.errors import RolloutsError
 from rollouts.models import Turn
 from rollouts.paths import Home
 from rollouts.record import Record
-from rollouts.storage import opening
+from rollouts.storage import opening, sizes
 from rollouts.storage.archive import Archive, Taken
 
 _SESSION = "demo"
@@ -194,6 +194,6 @@ def demo(
                 _restore(home, step.taken, destination)
                 _check(step.digest, _digest(os.fsencode(destination)), step.what)
             output.line(f"restored all {len(steps)} turns: every byte, mode, link and empty directory is the same")
-            stored = output.size(home.store(steps[0].taken.workspace.id).bytes())
+            stored = output.size(sizes.measured(home.home.workspace(steps[0].taken.workspace.id)))
             output.line(f"the copy has {output.size(_content(work))}; its {len(steps)} turns take {stored} on disk")
     output.line("nothing is left behind: the home and the copies are gone")

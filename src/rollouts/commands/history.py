@@ -15,7 +15,7 @@ from rollouts.contracts.remote_url import without_credentials
 from rollouts.errors import RolloutsError
 from rollouts.models import Session as SessionRecord
 from rollouts.models import Snapshot, Workspace, safety_session
-from rollouts.storage import changes, opening
+from rollouts.storage import changes, opening, sizes
 from rollouts.storage.archive import Archive
 from rollouts.storage.changes import Change
 
@@ -73,44 +73,44 @@ def list_(
             if not chosen:
                 raise RolloutsError(f"no snapshots found for session {session!r}; `rollouts list` shows the sessions")
         snapshots = [row for record in chosen for row in home.catalog.snapshots(record.id, session)] if session else []
-        sizes = {record.id: home.store(record.id).bytes() for record in chosen} if as_json or not session else {}
+        taken = {record.id: sizes.estimated(home.home.workspace(record.id)) for record in chosen}
     if as_json:
         found = [capture.as_json(row) for row in snapshots] if session else None
-        documents = [_workspace_json(record, sessions, sizes[record.id]) for record in chosen]
+        documents = [_workspace_json(record, sessions, taken[record.id]) for record in chosen]
         output.document({"workspaces": documents}, snapshots=found)
     elif session:
         _print_snapshots(snapshots)
     elif output.is_narrow() and chosen:
-        _print_by_workspace(chosen, sessions, sizes)
+        _print_by_workspace(chosen, sessions, taken)
     else:
-        _print_sessions(chosen, sessions, sizes)
+        _print_sessions(chosen, sessions, taken)
 
 
 def _title(session: SessionRecord) -> str:
     return f"{session.session_id} ({session.agent})" if session.agent else session.session_id
 
 
-def _print_sessions(workspaces: list[Workspace], sessions: list[SessionRecord], sizes: dict[str, int]) -> None:
+def _print_sessions(workspaces: list[Workspace], sessions: list[SessionRecord], taken: dict[str, int]) -> None:
     rows = []
     for workspace in workspaces:
-        size = output.size(sizes[workspace.id])
+        size = output.size(taken[workspace.id])
         own = [row for row in sessions if row.workspace_id == workspace.id]
         for row in own:
             times = (output.minute(row.first), output.minute(row.last))
             rows.append((workspace.root_path, _title(row), str(row.snapshots), *times, size))
         if not own:
             rows.append((workspace.root_path, "-", "0", "-", "-", size))
-    count = sum(row.workspace_id in sizes for row in sessions)
+    count = sum(row.workspace_id in taken for row in sessions)
     headings = (f"Workspace ({len(workspaces)})", f"Session ({count})", "Snapshots", "First", "Last", "Disk")
     output.table(headings, rows, right=(2, 5), fold=(0, 1))
 
 
-def _print_by_workspace(workspaces: list[Workspace], sessions: list[SessionRecord], sizes: dict[str, int]) -> None:
+def _print_by_workspace(workspaces: list[Workspace], sessions: list[SessionRecord], taken: dict[str, int]) -> None:
     """The same for a narrow terminal, where a path and a session's id have no room beside each other."""
     for number, workspace in enumerate(workspaces):
         if number:
             output.line("")
-        output.line(f"{capture.shown(workspace.root_path)} ({output.size(sizes[workspace.id])})")
+        output.line(f"{capture.shown(workspace.root_path)} ({output.size(taken[workspace.id])})")
         own = [row for row in sessions if row.workspace_id == workspace.id]
         rows = [(_title(row), str(row.snapshots), output.minute(row.last)) for row in own]
         output.table(("Session", "Snapshots", "Last"), rows, right=(1,), fold=(0,))

@@ -41,6 +41,10 @@ class GoneError(RolloutsError):
     """A workspace was deleted while its lock was waited for."""
 
 
+class UnknownWorkspaceError(RolloutsError):
+    """A path lies in no workspace that is registered."""
+
+
 class WorkspaceLock(Lock):
     """The lock of a workspace that is registered still."""
 
@@ -137,7 +141,7 @@ class Archive:
         """The workspace that a path lies in, whether or not the directory is still there.
 
         Raises:
-            RolloutsError: none is registered.
+            UnknownWorkspaceError: none is registered.
         """
         asked = os.path.realpath(os.fsencode(path))
         place = workspace.find(path) if os.path.isdir(path) else None
@@ -145,7 +149,7 @@ class Archive:
         found = self._registered_between(asked, place.root if place and place.git_dir else b"/")
         record = found and self.catalog.workspace_at(os.fsdecode(found))
         if not record:
-            raise RolloutsError(
+            raise UnknownWorkspaceError(
                 f"workspace is not initialized: {os.fsdecode(asked)}; `rollouts list` shows those that are"
             )
         return record
@@ -191,9 +195,18 @@ class Archive:
     def snapshot(self, place: Place, turn: Turn) -> Taken:
         """Captures the workspace, unless this turn of it is stored already.
 
+        A failure is noted beside the store (`failures`).
+
         Raises:
             RolloutsError: the session belongs to another workspace, or the capture failed; nothing is recorded then.
         """
+        try:
+            return self._snapshot(place, turn)
+        except (RolloutsError, OSError) as error:
+            self._note_failure(place, turn, error)
+            raise
+
+    def _snapshot(self, place: Place, turn: Turn) -> Taken:
         while True:
             record = self._workspace_for(place, turn)
             known = self.catalog.snapshot(record.id, turn.session_id, turn.message_id)
@@ -204,6 +217,17 @@ class Archive:
                     return self.take(place, record, turn, lock)
             except GoneError:
                 continue  # it is registered anew
+
+    def _note_failure(self, place: Place, turn: Turn, error: RolloutsError | OSError) -> None:
+        """Leaves a note for `status`; the failure itself is what matters, and is told whatever becomes of this."""
+        from rollouts.storage import failures  # noqa: PLC0415 - only for a failure
+
+        try:
+            record = self.catalog.workspace_at(os.fsdecode(place.root))
+            if record:
+                failures.note(self.home.workspace(record.id), failures.Failure.of(turn, _now(), error))
+        except (RolloutsError, OSError):
+            return
 
     def take(self, place: Place, record: Workspace, turn: Turn, lock: Lock) -> Taken:
         """`snapshot` for who holds the lock of the workspace already."""
@@ -374,7 +398,10 @@ class Archive:
 
     def delete(self, record: Workspace, snapshots: list[Snapshot]) -> None:
         """Deletes snapshots of a workspace and gives their space back."""
-        with self.locked(record) as lock, self.reading(record, shared=False):
+        from rollouts.storage import packing, upkeep  # noqa: PLC0415 - hooks never delete
+
+        folder = self.home.workspace(record.id)
+        with upkeep.Alone(folder) as alone, self.locked(record) as lock, self.reading(record, shared=False):
             self.recover(record, lock)
             lock.write(b"delete")
             with self.catalog:
@@ -382,7 +409,8 @@ class Archive:
             self.finish_deletions(record)
             store = self.store(record.id)
             if store.exists():
-                store.reclaim()
+                packing.reclaim(store)
+                alone.settle()
             lock.write(b"")
 
     def finish_deletions(self, record: Workspace) -> None:
@@ -400,7 +428,9 @@ class Archive:
         """Deletes a workspace with all its snapshots. Returns how many those were."""
         import shutil  # noqa: PLC0415 - 9 ms, and hooks never delete
 
-        with self.locked(record), self.reading(record, shared=False):
+        from rollouts.storage import upkeep  # noqa: PLC0415 - as above
+
+        with upkeep.Alone(self.home.workspace(record.id)), self.locked(record), self.reading(record, shared=False):
             snapshots = self.catalog.snapshots(record.id)
             with self.catalog:
                 self.catalog.delete_snapshots(snapshots)

@@ -20,6 +20,7 @@ _IDENTITY = {
     for key, value in (("NAME", "rollouts"), ("EMAIL", "rollouts@local"))
 }
 _REFS = "refs/snapshots/"
+_MIDX_LOCK = "objects/pack/multi-pack-index.lock"
 
 
 class Entry(Record):
@@ -129,22 +130,35 @@ class GitStore:
             if os.path.exists(path):
                 os.unlink(path)
 
-    def leftovers(self) -> list[str]:
-        """The temporary files of a git that was killed; while nobody holds the lock they are of no use."""
+    def temporary_files(self) -> list[str]:
+        """What git writes before it gives it its name, and its lock files."""
         objects = f"{self.path}/objects"
         folders = [f"{objects}/{name}" for name in os.listdir(objects)] if os.path.isdir(objects) else []
         found = [f"{folder}/{name}" for folder in filter(os.path.isdir, folders) for name in os.listdir(folder)]
         found = [path for path in found if path.rpartition("/")[2].startswith(("tmp_", ".tmp-"))]
-        names = ("index.lock", "packed-refs.lock", "packed-refs.new", "config.lock", "info/attributes.new")
+        names = ("index.lock", "packed-refs.lock", "packed-refs.new", "config.lock", "info/attributes.new", _MIDX_LOCK)
         found += [path for path in (f"{self.path}/{name}" for name in names) if os.path.exists(path)]
         refs = f"{self.path}/{_REFS}"  # git gives up at a ref's lock file, whoever left it
         names_of_refs = os.listdir(refs) if os.path.isdir(refs) else []
         return found + [refs + name for name in names_of_refs if name.endswith(".lock")]
 
+    def leftovers(self) -> list[str]:
+        """The temporary files of a git that was killed; the caller holds the workspace's lock.
+
+        Those of a packing that goes on, which does without that lock, are not among them.
+        """
+        from rollouts.storage import upkeep  # noqa: PLC0415 - only after a failure
+
+        found = self.temporary_files()
+        if found and upkeep.is_under_way(os.path.dirname(self.path)):
+            return [path for path in found if not path.startswith(f"{self.path}/objects/pack/")]
+        return found
+
     def sweep(self) -> None:
         """Removes what a killed git left behind."""
         for path in self.leftovers():
-            os.unlink(path)
+            if os.path.lexists(path):
+                os.unlink(path)
 
     # Trees and commits
 
@@ -298,12 +312,7 @@ class GitStore:
             commands = b"".join(f"delete {_REFS}{name}".encode() + b"\0\0" for name in snapshot_ids)
             git.sealed(self.path, "update-ref", "-z", "--stdin", stdin=commands)
 
-    # Upkeep
-
-    def reclaim(self) -> None:
-        """Drops every object that no ref and not the index reaches."""
-        git.sealed(self.path, "-c", "repack.writeBitmaps=false", "repack", "-a", "-d", "-q")
-        git.sealed(self.path, "prune", "--expire=now")
+    # Soundness
 
     def faults(self) -> list[str]:
         """What `git fsck` says of the objects, a line each; empty when all is well."""
@@ -332,14 +341,3 @@ class GitStore:
             git.sealed(self.path, "hash-object", "-w", "--stdin", stdin=os.readlink(path))
         else:
             git.sealed(self.path, "hash-object", "-w", "--no-filters", "--", os.fsdecode(path))
-
-    def bytes(self) -> int:
-        """Bytes that the store takes on disk."""
-        total = 0
-        for folder, _, names in os.walk(self.path):
-            for name in names:
-                try:
-                    total += os.lstat(f"{folder}/{name}").st_blocks * 512
-                except FileNotFoundError:  # a running git removed it
-                    continue
-        return total

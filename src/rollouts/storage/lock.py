@@ -57,7 +57,7 @@ class Lock:
         self.path = path
         self.what = what
         self._kind = fcntl.LOCK_SH if shared else fcntl.LOCK_EX
-        self._wait = patience() if wait is None else wait
+        self.wait = patience() if wait is None else wait
         self._flags = os.O_RDWR | os.O_CLOEXEC | (os.O_CREAT if create else 0)
         self._fd = -1
 
@@ -87,7 +87,7 @@ class Lock:
             BusyError: it could not be had in time.
             FolderGoneError: there is no directory for it.
         """
-        deadline = time.monotonic() + self._wait
+        deadline = time.monotonic() + self.wait
         pause = 0.001
         while not self._try():
             if time.monotonic() > deadline:

@@ -1,0 +1,28 @@
+"""Whether a store is to be packed; each capture asks, so it costs next to nothing: three folders, not far into them."""
+
+from __future__ import annotations
+
+import os
+from itertools import islice
+
+_LOOSE = 8  # in one of 256 folders over which git spreads them evenly: about 2,000
+_REFS = 256
+_PACKS = 50
+
+
+def _count(folder: str, most: int) -> int:
+    """The number of entries of a folder, counted no further than `most`."""
+    try:
+        with os.scandir(folder) as entries:
+            return sum(1 for _ in islice(entries, most))
+    except OSError:
+        return 0
+
+
+def excess(store: str) -> str | None:
+    """What there is too much of in a store."""
+    if _count(f"{store}/objects/17", _LOOSE) >= _LOOSE:
+        return "loose objects"
+    if _count(f"{store}/refs/snapshots", _REFS) >= _REFS:
+        return "loose refs"
+    return "packs" if _count(f"{store}/objects/pack", 2 * _PACKS) >= 2 * _PACKS else None

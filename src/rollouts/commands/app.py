@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from rollouts import __version__
-from rollouts.commands import demo, diff, history, show, snapshot, upkeep
+from rollouts.commands import demo, diff, history, show, snapshot, status, upkeep, workspaces
 from rollouts.errors import RolloutsError
 
 _INTERRUPTED = 130
@@ -29,10 +29,14 @@ app.command("list")(history.list_)
 app.command("log")(history.log)
 app.command("show")(show.show)
 app.command("diff")(diff.diff)
+app.command("status")(status.status_)
 app.command("delete")(snapshot.delete)
+app.command("gc")(upkeep.gc)
 app.command("doctor")(upkeep.doctor)
 app.command("demo")(demo.demo)
-workspace_app.command("move")(upkeep.move)
+workspace_app.command("list")(workspaces.list_)
+workspace_app.command("move")(workspaces.move)
+workspace_app.command("forget")(workspaces.forget)
 app.add_typer(workspace_app, name="workspace")
 
 

@@ -1,4 +1,4 @@
-"""doctor, workspace."""
+"""doctor, gc."""
 
 from __future__ import annotations
 
@@ -7,9 +7,10 @@ from typing import Annotated
 import typer
 
 from rollouts import doctor as doctoring
-from rollouts import paths
-from rollouts.commands import output
+from rollouts import paths, space
+from rollouts.commands import capture, output
 from rollouts.commands.options import AsJson
+from rollouts.space import Outcome
 from rollouts.storage import opening
 
 
@@ -42,16 +43,57 @@ def doctor(
     raise typer.Exit(0 if report.is_well else 1)
 
 
-def move(
-    old: Annotated[str, typer.Argument(metavar="OLD", help="Where the workspace was.")],
-    new: Annotated[str, typer.Argument(metavar="NEW", help="Where its directory is now.")],
-) -> None:
-    """Tell the catalog that a workspace's directory has moved.
+def _outcome_json(found: Outcome) -> dict[str, object]:
+    return {
+        "id": found.workspace.id,
+        **output.path_fields(found.workspace.root_path, "root_path"),
+        "bytes_before": found.before,
+        "bytes_after": found.after,
+        "loose_objects": found.loose,
+        "unreachable_objects": found.unreachable,
+        "unreachable_bytes": found.unreachable_bytes,
+        "leftovers": found.leftovers,
+        "problem": found.problem,
+    }
 
-    Example: rollouts workspace move ~/old/project ~/new/project
+
+def _outcome_words(found: Outcome) -> str:
+    root = capture.shown(found.workspace.root_path)
+    if found.problem is not None:
+        return f"failed: {root}: {found.problem}"
+    what = (
+        f"{found.loose} loose objects to pack, {found.unreachable} unreachable"
+        f" ({output.size(found.unreachable_bytes)}), {found.leftovers} leftovers"
+    )
+    if found.after is None:
+        return f"would tidy: {root}: {what}; it takes {output.size(found.before)}"
+    freed = max(found.before - found.after, 0)
+    return f"freed {output.size(freed)}: {root}: {output.size(found.before)} before, {output.size(found.after)} after"
+
+
+def gc(
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Only say what would be done.")] = False,
+    as_json: AsJson = False,
+) -> None:
+    """Pack the stores, drop what no snapshot needs, remove leftovers of killed processes.
+
+    Captures go on beside it. Exits 1 when a store could not be tidied.
+
+    Example: rollouts gc --dry-run
     """
-    with opening.opened(paths.home()) as home:
-        output.warn(home.notes)
-        moved = home.move(old, new)
-    output.line(f"Moved workspace {moved.root_path}")
-    output.line(f"id: {moved.id}")
+    home = paths.home()
+    with (opening.opened_for_reading if dry_run else opening.opened)(home) as archive:
+        output.warn(archive.notes)
+        found = list(space.planned(archive) if dry_run else space.collected(archive))
+    staging = space.staging(home, remove=not dry_run)  # now that nothing of ours holds the home
+    if as_json:
+        workspaces = [_outcome_json(outcome) for outcome in found]
+        output.document({"dry_run": dry_run, "workspaces": workspaces, "staging": staging})
+    else:
+        for outcome in found:
+            output.line(_outcome_words(outcome))
+        for path in staging:
+            output.line(f"{'would remove' if dry_run else 'removed'}: {capture.shown(path)}")
+        if not found and not staging:
+            output.line("nothing to do")
+    raise typer.Exit(1 if any(outcome.problem for outcome in found) else 0)

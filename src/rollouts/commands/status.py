@@ -1,0 +1,108 @@
+"""status."""
+
+from __future__ import annotations
+
+import os
+
+from rollouts import paths, status
+from rollouts.commands import capture, output
+from rollouts.commands.options import AsJson, Workspace
+from rollouts.models import Snapshot
+from rollouts.status import Status, Upkeep
+from rollouts.storage import opening
+from rollouts.storage.failures import Failure
+
+
+def _success_json(found: Snapshot | None) -> dict[str, object] | None:
+    if found is None:
+        return None
+    return {
+        "id": found.id,
+        "session_id": found.session_id,
+        "message_id": found.message_id,
+        "captured_at": found.captured_at,
+    }
+
+
+def _document(home: str, found: Status | None) -> dict[str, object]:
+    if found is None:
+        return {"home": home, "workspace": None}
+    root = found.workspace.root_path
+    failed = found.upkeep.failed
+    return {
+        "home": home,
+        "workspace": {
+            "id": found.workspace.id,
+            **output.path_fields(root, "root_path"),
+            "exists": os.path.isdir(root),
+            "sessions": found.sessions,
+            "snapshots": found.snapshots,
+            "bytes": found.bytes,
+            "last_success": _success_json(found.success),
+            "last_failure": found.failure and found.failure._asdict(),
+            "upkeep": {
+                "due": found.upkeep.due is not None,
+                "under_way": found.upkeep.under_way,
+                "failed": None if failed is None else _upkeep_words(found.upkeep),
+            },
+        },
+    }
+
+
+def _upkeep_words(upkeep: Upkeep) -> str:
+    if upkeep.under_way:
+        return "under way"
+    if upkeep.failed:
+        return upkeep.failed.reason or "the last one was killed"
+    return f"due: {upkeep.due}" if upkeep.due else "not due"
+
+
+def _failure_words(failure: Failure) -> str:
+    turn = f", session {failure.session_id}, message {failure.message_id}" if failure.session_id else ""
+    return f"{_second(failure.at)}{turn}: {failure.error}"
+
+
+def _second(moment: str) -> str:
+    return moment[:19].replace("T", " ") + " UTC"
+
+
+def _print(found: Status) -> None:
+    root = found.workspace.root_path
+    gone = "" if os.path.isdir(root) else " (the directory is gone)"
+    success = "none"
+    if found.success:
+        turn = found.success
+        success = f"{_second(turn.captured_at)}, session {turn.session_id}, message {turn.message_id}"
+    label = "upkeep failed" if found.upkeep.failed else "upkeep"
+    for name, value in (
+        ("workspace", f"{root}{gone}"),
+        ("id", found.workspace.id),
+        ("sessions", str(found.sessions)),
+        ("snapshots", str(found.snapshots)),
+        ("last success", success),
+        ("last failure", _failure_words(found.failure) if found.failure else "none since"),
+        ("disk", output.size(found.bytes)),
+        (label, _upkeep_words(found.upkeep)),
+    ):
+        output.line(f"{name}: {capture.shown(value)}")
+
+
+def status_(workspace: Workspace = ".", as_json: AsJson = False) -> None:
+    """Say how it stands with a workspace: its last success and failure, its disk.
+
+    Example: rollouts status
+    """
+    home = paths.home()
+    with opening.opened_for_reading(home) as archive:
+        output.warn(archive.notes)
+        found = status.of(archive, workspace)
+    if as_json:
+        output.document(_document(home.path, found))
+        return
+    output.line(f"home: {home.path}")
+    if found:
+        _print(found)
+    else:
+        output.line(
+            f"workspace: none yet; `rollouts snapshot` makes one of {capture.shown(os.path.realpath(workspace))}"
+        )

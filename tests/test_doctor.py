@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from helpers import failure, git, ok, query, restored, rows, run, snapshot, store_of, tree
+from helpers import contents, failure, git, ok, put, query, restored, rows, run, snapshot, store_of, tree
 
 
 def loose(store: Path, oid: str) -> Path:
@@ -73,7 +74,8 @@ def test_doctor_changes_nothing_without_repair(repo: Path, home: Path) -> None:
     before = tree(home)
     run("doctor")
     run("doctor", "--json")
-    assert {path: entry for path, entry in tree(home).items() if not path.endswith(b"reading.lock")} == before
+    locks = (b"/reading.lock", b"/upkeep")
+    assert {path: entry for path, entry in tree(home).items() if not path.endswith(locks)} == before
 
 
 def test_what_doctor_says_of_a_finding(repo: Path, home: Path) -> None:
@@ -277,8 +279,12 @@ def test_a_store_with_snapshots_that_no_row_knows_is_named_and_kept(repo: Path, 
 
 def test_files_that_others_can_read_are_named_and_closed(repo: Path, home: Path) -> None:
     snapshot(repo)
-    wrong = {home: 0o700, home / "rollouts.sqlite": 0o600, home / "workspaces": 0o700}
-    for path, mode in wrong.items():
+    (home / "config.toml").touch()
+    (home / "config.toml").chmod(0o600)
+    [workspace] = (home / "workspaces").iterdir()
+    folders = {home: 0o700, home / "workspaces": 0o700, workspace: 0o700}
+    files = dict.fromkeys((home / name for name in ("rollouts.sqlite", "rollouts.lock", "config.toml")), 0o600)
+    for path, mode in (folders | files).items():
         path.chmod(mode | 0o044)
         check_mended(f"{path} can be read by others", snapshots=1)
         assert path.stat().st_mode & 0o777 == mode
@@ -320,3 +326,161 @@ def test_a_workspace_without_snapshots_is_well(repo: Path, home: Path) -> None:
     ok("delete", repo, "--session", "s", "--yes")
     assert findings() == []
     assert rows(home) == []
+
+
+# Packs
+
+
+Packed = tuple[dict[str, Any], dict[str, Any], Path]
+
+
+@pytest.fixture
+def packed(plain: Path, home: Path) -> Packed:
+    """Two turns of one pack, and that pack; what the first held is on disk no more."""
+    put(plain, "sub/first", os.urandom(9000))
+    first = snapshot(plain, "1")
+    (plain / "sub" / "first").unlink()
+    put(plain, "second", os.urandom(9000))
+    second = snapshot(plain, "2")
+    ok("gc")
+    [pack] = (store_of(home, first) / "objects" / "pack").glob("*.pack")
+    pack.chmod(0o600)
+    pack.with_suffix(".idx").chmod(0o600)
+    return first, second, pack
+
+
+def damage(pack: Path, oid: str) -> None:
+    """Changes bytes of one packed object."""
+    listing = git("show-index", cwd=pack.parent, stdin=pack.with_suffix(".idx").read_bytes())
+    [offset] = [int(line.split()[0]) for line in listing.splitlines() if line.split()[1] == oid]
+    with pack.open("r+b") as file:
+        file.seek(offset + 4)
+        file.write(b"\xff" * 4)
+
+
+@pytest.mark.parametrize("what", ["blob", "tree", "commit"])
+def test_a_damaged_packed_object_costs_only_its_snapshots(
+    what: str, packed: Packed, plain: Path, home: Path, tmp_path: Path
+) -> None:
+    first, second, pack = packed
+    commit = first["store_commit_sha"]
+    inside = {"blob": "sub/first", "tree": "sub"}
+    damage(pack, oid_of(pack.parent, commit, inside[what]) if what in inside else commit)
+    assert {name for finding in findings() for name in finding["snapshots"]} == {first["id"]}
+    findings("--repair")
+    assert contents(restored(second["id"], tmp_path / "second")) == contents(plain)
+    left = {name for finding in findings() for name in finding["snapshots"]}
+    assert left == (set() if what == "commit" else {first["id"]})  # one without its commit is no row any more
+    assert contents(restored(snapshot(plain, "3")["id"], tmp_path / "third")) == contents(plain)
+    assert list(store_of(home, first).parent.glob("damaged-pack-*.pack"))
+
+
+def test_a_damaged_packed_object_that_the_workspace_has_is_stored_again(
+    packed: Packed, plain: Path, tmp_path: Path
+) -> None:
+    first, second, pack = packed
+    damage(pack, oid_of(pack.parent, second["store_commit_sha"], "second"))
+    assert {name for finding in findings() for name in finding["snapshots"]} == {second["id"]}
+    assert all(finding["mended"] for finding in findings("--repair"))
+    assert findings() == []
+    assert contents(restored(second["id"], tmp_path / "out")) == contents(plain)
+    restored(first["id"], tmp_path / "first")
+
+
+@pytest.mark.parametrize("content", [None, b"", b"garbage"], ids=["lost", "empty", "garbage"])
+def test_a_damaged_index_of_a_pack_costs_nothing(
+    content: bytes | None, packed: Packed, plain: Path, tmp_path: Path
+) -> None:
+    first, second, pack = packed
+    pack.with_suffix(".idx").unlink()
+    if content is not None:
+        pack.with_suffix(".idx").write_bytes(content)
+    assert any("pack" in finding["problem"] for finding in findings())
+    assert all(finding["mended"] for finding in findings("--repair"))
+    assert findings() == []
+    restored(first["id"], tmp_path / "first")
+    assert contents(restored(second["id"], tmp_path / "out")) == contents(plain)
+
+
+def test_of_a_pack_that_was_cut_short_the_rest_is_saved(
+    packed: Packed, plain: Path, home: Path, tmp_path: Path
+) -> None:
+    first, second, pack = packed
+    os.truncate(pack, pack.stat().st_size - 5000)
+    named = {name for finding in findings() for name in finding["snapshots"]}
+    assert named == {first["id"], second["id"]}
+    findings("--repair")
+    for number, row in enumerate(rows(home)):
+        result = run("restore", "--snapshot", row, "--dest", tmp_path / str(number), "--verify")
+        assert result.code == 0 or "rollouts doctor" in result.err
+    assert contents(restored(snapshot(plain, "3")["id"], tmp_path / "third")) == contents(plain)
+
+
+def test_a_damaged_index_of_all_packs_is_removed(packed: Packed, tmp_path: Path) -> None:
+    first, _, pack = packed
+    git("multi-pack-index", "write", cwd=pack.parent.parent.parent)
+    midx = pack.with_name("multi-pack-index")
+    midx.chmod(0o600)
+    midx.write_bytes(midx.read_bytes()[:-40] + b"x" * 40)
+    assert any("the index of all packs" in finding["problem"] for finding in findings())
+    assert all(finding["mended"] for finding in findings("--repair"))
+    assert findings() == []
+    restored(first["id"], tmp_path / "out")
+
+
+def test_objects_that_lie_in_another_repository_are_taken_in(plain: Path, home: Path, tmp_path: Path) -> None:
+    taken = snapshot(plain)
+    store = store_of(home, taken)
+    other = tmp_path / "other.git"
+    git("init", "-q", "--bare", other, cwd=tmp_path)
+    for path in sorted((store / "objects").glob("??/*")):
+        place = other / "objects" / path.parent.name
+        place.mkdir(exist_ok=True)
+        path.rename(place / path.name)
+    (store / "objects" / "info" / "alternates").write_text(f"{other}/objects\n")
+    check_mended("borrows objects of another repository", snapshots=1)
+    shutil.rmtree(other)
+    assert contents(restored(taken["id"], tmp_path / "out")) == contents(plain)
+
+
+@pytest.mark.parametrize("name", ["store.git/index", "kept"])
+def test_a_damaged_index_is_named_and_dropped(name: str, repo: Path, home: Path, tmp_path: Path) -> None:
+    folder = store_of(home, snapshot(repo, "1")).parent
+    data = (folder / name).read_bytes()
+    (folder / name).write_bytes(data[:-9] + b"x" + data[-8:])
+    check_mended(f"{folder / name} is damaged", snapshots=1)
+    (repo / "a.txt").write_bytes(b"two\n")
+    assert contents(restored(snapshot(repo, "2")["id"], tmp_path / "out")) == contents(repo)
+
+
+# Stores of others, and upkeep
+
+
+def test_a_copy_of_a_store_is_named_and_left_alone(repo: Path, home: Path) -> None:
+    taken = snapshot(repo)
+    copy = home / "workspaces" / ("e" * 32)
+    shutil.copytree(store_of(home, taken).parent, copy)
+    [found] = findings("--repair")
+    assert f"is a copy: its snapshots are those of workspace {taken['workspace_id']}, {repo}" in found["problem"]
+    assert str(copy) in found["advice"]
+    shutil.rmtree(copy)
+    assert findings() == []
+
+
+def test_a_store_from_elsewhere_is_named_with_what_it_holds(
+    repo: Path, plain: Path, home: Path, tmp_path: Path
+) -> None:
+    foreign = snapshot(plain, session="t", env={"ROLLOUTS_HOME": str(tmp_path / "elsewhere")})
+    snapshot(repo)
+    folder = store_of(tmp_path / "elsewhere", foreign).parent
+    shutil.copytree(folder, home / "workspaces" / foreign["workspace_id"])
+    [found] = findings("--repair")
+    assert f"belongs to no workspace of the catalog, and holds snapshots of {plain}" in found["problem"]
+    assert found["snapshots"] == [foreign["id"]]
+
+
+def test_an_upkeep_that_was_killed_is_named_and_done(repo: Path, home: Path) -> None:
+    folder = store_of(home, snapshot(repo)).parent
+    (folder / "upkeep").write_text("packing 1700000000 0 ")
+    check_mended("was killed", snapshots=1)
+    assert (folder / "upkeep").read_bytes() == b""

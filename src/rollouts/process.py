@@ -13,6 +13,8 @@ from types import TracebackType
 from rollouts.errors import CommandError, RolloutsError
 
 Argument = str | bytes
+Input = bytes | int | None
+"""What a process reads: these bytes, an open file, or nothing."""
 
 SIGKILL, SIGPIPE = 9, 13  # the same on every POSIX system; importing `signal` costs 2 ms
 
@@ -25,6 +27,13 @@ def _scratch() -> int:
 
     with tempfile.TemporaryFile() as file:
         return os.dup(file.fileno())
+
+
+def _source(stdin: Input) -> int:
+    """A descriptor of its own for what a process reads."""
+    if isinstance(stdin, int):
+        return os.dup(stdin)
+    return os.open(os.devnull, os.O_RDONLY) if stdin is None else _scratch()
 
 
 def _all_of(fd: int) -> bytes:
@@ -45,15 +54,15 @@ class Running:
     """
 
     def __init__(
-        self, command: tuple[Argument, ...], env: Mapping[str, str], stdin: bytes | None, *, group: bool = False
+        self, command: tuple[Argument, ...], env: Mapping[str, str], stdin: Input, *, group: bool = False
     ) -> None:
         self.program = os.path.basename(os.fsdecode(command[0]))
         self._end = os.killpg if group else os.kill
         self._stderr = _scratch()
         self._stdout, write_end = os.pipe()
-        source = os.open(os.devnull, os.O_RDONLY) if stdin is None else _scratch()
+        source = _source(stdin)
         try:
-            if stdin is not None:
+            if isinstance(stdin, bytes):
                 view = memoryview(stdin)
                 while view:
                     view = view[os.write(source, view) :]
@@ -122,7 +131,7 @@ class Running:
 
 
 def start(
-    command: tuple[Argument, ...], env: Mapping[str, str], stdin: bytes | None = None, *, group: bool = False
+    command: tuple[Argument, ...], env: Mapping[str, str], stdin: Input = None, *, group: bool = False
 ) -> Running:
     """Starts `command` without waiting for it."""
     return Running(command, env, stdin, group=group)

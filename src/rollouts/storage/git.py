@@ -99,6 +99,12 @@ def sealed(
     return run(command, _sealed_environment(store, work_tree, index, **settings), stdin)
 
 
+def sealed_whatever(store: str, *args: str, source: int) -> None:
+    """Runs a git command that does what it can with an open file, and fails for the rest of it."""
+    with start(_sealed_command(args, None, streamed=False), _sealed_environment(store, None, None), source) as running:
+        running.finish()
+
+
 def print_sealed(store: str, *args: str, settings: Mapping[str, str] = _NOTHING, paged: bool = False) -> None:
     """Runs a git command on a store that prints to this process's stdout.
 

@@ -314,10 +314,13 @@ class GitStore:
 
     # Soundness
 
-    def faults(self) -> list[str]:
-        """What `git fsck` says of the objects, a line each; empty when all is well."""
+    def faults(self, index: str | None = None) -> list[str]:
+        """What `git fsck` says of the objects, a line each; empty when all is well.
+
+        It follows the index as well; `index` names another, for when that cannot be read.
+        """
         command = ("fsck", "--full", "--no-dangling", "--no-progress", "--no-reflogs")
-        with git.start_sealed(self.path, *command) as running:
+        with git.start_sealed(self.path, *command, index=index) as running:
             _, out, err = running.finish()
         lines = (out + b"\n" + err).decode(errors="replace").splitlines()
         return [line for line in lines if line and not line.startswith("notice:")]

@@ -63,8 +63,9 @@ def prepare(home: Home) -> list[str]:
             catalog.migrate()
         finally:
             catalog.close()
-        for folder in (home.path, home.workspaces):  # agent-rollouts 0.1 left them open to all
-            os.chmod(folder, 0o700)
+        stores = [f"{home.workspaces}/{name}" for name in os.listdir(home.workspaces)]
+        for folder in (home.path, home.workspaces, *filter(os.path.isdir, stores)):
+            os.chmod(folder, 0o700)  # agent-rollouts 0.1 left them open to all
     except DamagedCatalogError as error:
         return [rebuilt(home, str(error).partition(";")[0])]
     return []

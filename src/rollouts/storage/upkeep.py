@@ -34,7 +34,7 @@ class Attempt(Record):
     reason: str = ""
 
     def note(self) -> bytes:
-        return f"{self.what} {self.since:.0f} {self.needs} {self.reason}".encode()[:4000]
+        return f"{self.what} {int(self.since)} {self.needs} {self.reason}".encode()[:4000]
 
 
 def _parsed(note: bytes) -> Attempt | None:
@@ -113,7 +113,7 @@ def is_under_way(folder: str) -> bool:
 class Alone:
     """A `with` block in which nobody packs: one who does is asked to stop, and waited for.
 
-    A folder that is not there needs no lock.
+    A folder that is not there, or cannot be written, needs no lock.
     """
 
     def __init__(self, folder: str) -> None:
@@ -122,6 +122,8 @@ class Alone:
         """None outside of the block, and without a folder."""
 
     def __enter__(self) -> Alone:
+        if not os.access(self._folder, os.W_OK):
+            return self
         patient = UpkeepLock(self._folder)
         brief = UpkeepLock(self._folder, wait=0.1)
         deadline = time.monotonic() + patient.wait

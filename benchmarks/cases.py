@@ -24,9 +24,11 @@ RESTORE = {10_000: 0.7}
 LOG = 2.0
 MEMORY_MB = 60.0
 GROWTH_KB = 40.0
+PACKED_KB = 2.0
 
 GROWTH_SNAPSHOTS = 100
 LOG_TURNS = 1000
+PACKED_SNAPSHOTS = 1_000
 MANY_FILES = 10_000
 ORIGINAL_UP_TO = 10_000
 FEW_ROUNDS = 3
@@ -240,6 +242,24 @@ def growth(bench: Bench, tree: Path, files: int) -> Iterator[Row]:
     yield Amount("home's growth, one-line snapshot", files, grown, "KB", GROWTH_KB)
 
 
+def packed_growth(bench: Bench, tree: Path, files: int) -> Iterator[Row]:
+    """With the upkeep that captures start behind themselves; the last one is waited for."""
+    program = bench.program()
+    program.take(tree)
+    run(program.path, "gc", home=program.home)
+    before = corpus.bytes_on_disk(program.home)
+    costs = []
+    for _ in range(PACKED_SNAPSHOTS):
+        corpus.edit(tree, files, 1, next(_marks))
+        costs.append(program.take(tree))
+    (workspace,) = (program.home / "workspaces").iterdir()
+    upkeep = cost((bench.python, "-m", "rollouts", "_upkeep", workspace.name), home=program.home)
+    grown = (corpus.bytes_on_disk(program.home) - before) / PACKED_SNAPSHOTS / 1024
+    yield Amount(f"home's growth after upkeep, {PACKED_SNAPSHOTS:,} snapshots", files, grown, "KB", PACKED_KB)
+    yield Amount("the last upkeep, CPU", files, upkeep.cpu, "ms", None)
+    yield Amount("slowest of these snapshots, wall", files, max(taken.wall for taken in costs), "ms", None)
+
+
 def rows_at(bench: Bench, files: int) -> Iterator[Row]:
     """Every case on a repository (and the first snapshot on a plain directory) of this many files."""
     repository = corpus.make_repository(bench.new_path(), files)
@@ -253,6 +273,8 @@ def rows_at(bench: Bench, files: int) -> Iterator[Row]:
     yield from log(bench, repository, files)
     yield from memory(bench, repository, files)
     yield from growth(bench, repository, files)
+    if files == MANY_FILES:  # a thousand snapshots take minutes
+        yield from packed_growth(bench, repository, files)
 
 
 def rows_of_big_file(bench: Bench, megabytes: int) -> Iterator[Row]:

@@ -28,6 +28,7 @@ WATCHED = (
     "/rollouts/restore.py",
     "/rollouts/inplace.py",
     "/rollouts/deletion.py",
+    "/rollouts/space.py",
     "/rollouts/commands/capture.py",
 )
 

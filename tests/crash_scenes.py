@@ -132,6 +132,21 @@ def delete_all(world: World) -> Scene:
     return world.scene(["delete", "--all", "--yes"], gone=set(world.turns))
 
 
+def upkeep_of_a_repository(world: World) -> Scene:
+    world.two_turns(world.repo, "r")
+    [folder] = (world.home / "workspaces").iterdir()
+    return world.scene(["_upkeep", folder.name])
+
+
+def gc_of_two_workspaces(world: World) -> Scene:
+    world.two_workspaces()
+    for store in (world.home / "workspaces").glob("*/store.git"):  # what nothing reaches, loose and packed
+        git("hash-object", "-w", "--stdin", cwd=store, stdin=b"packed")
+        git("repack", "-q", "-d", "--geometric=2", cwd=store)
+        git("hash-object", "-w", "--stdin", cwd=store, stdin=b"loose")
+    return world.scene(["gc"])
+
+
 def restore_a_repository(world: World) -> Scene:
     world.two_turns(world.repo, "r")
     words = ["restore", str(world.repo), "--session", "r", "--message", "1", "--dest", "{out}/dest", "--verify"]
@@ -198,6 +213,8 @@ SCENES: dict[Callable[[World], Scene], int] = {
     delete_a_session: 12,
     delete_a_workspace: 20,
     delete_all: 20,
+    upkeep_of_a_repository: 15,
+    gc_of_two_workspaces: 20,
     restore_a_repository: 20,
     restore_a_directory: 15,
     compare_with_the_files_now: 15,

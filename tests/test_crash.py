@@ -18,13 +18,18 @@ from crash_scenes import (
     delete_a_message,
     delete_a_workspace,
     first_of_many_files,
+    gc_of_two_workspaces,
     restore_a_repository,
+    upkeep_of_a_repository,
 )
 from crash_trial import SEED, Kill, Scene, extent, line_kills, random_kills, run_trials
 from helpers import fingerprint
 
 Build = Callable[[World], Scene]
-WITH_GIT = (first_of_many_files, changed_repository, delete_a_message, restore_a_repository)
+WITH_GIT = (
+    *(first_of_many_files, changed_repository, delete_a_message, restore_a_repository),
+    *(upkeep_of_a_repository, gc_of_two_workspaces),
+)
 
 
 def _survives(tmp_path: Path, build: Build, kills: Callable[[int, float], list[Kill]]) -> None:

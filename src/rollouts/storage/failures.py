@@ -27,6 +27,11 @@ class Failure(Record):
         return Failure(at, turn.session_id, turn.message_id, said.encode(errors="replace").decode())
 
 
+def _moment(nanoseconds: int) -> str:
+    seconds, rest = divmod(nanoseconds, 10**9)
+    return f"{time.strftime('%Y-%m-%dT%H:%M:%S', time.gmtime(seconds))}.{rest // 1000:06d}+00:00"
+
+
 def _path(folder: str) -> str:
     return f"{folder}/failure"
 
@@ -44,12 +49,13 @@ def note(folder: str, failure: Failure) -> None:
 def last(folder: str) -> Failure | None:
     """The last failure that was noted; on a disk that was full there may be no more to it than its time."""
     try:
-        written = os.stat(_path(folder)).st_mtime
+        written = os.stat(_path(folder)).st_mtime_ns
         with open(_path(folder), encoding="ascii") as file:
             found = parse_object(file.read(), "failure")
         return Failure(str(found["at"]), str(found["session_id"]), str(found["message_id"]), str(found["error"]))
     except OSError:
         return None
     except (RolloutsError, ValueError, KeyError):
-        at = time.strftime("%Y-%m-%dT%H:%M:%S.000000+00:00", time.gmtime(written))
-        return Failure(at, None, None, "what failed could not be written down: the disk was full, perhaps")
+        return Failure(
+            _moment(written), None, None, "what failed could not be written down: the disk was full, perhaps"
+        )

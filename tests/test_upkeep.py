@@ -18,7 +18,7 @@ from typing import Any
 
 import pytest
 
-from helpers import ROLLOUTS, contents, git, ok, restored, rows, run, snapshot, store_of, tree
+from helpers import ROLLOUTS, contents, git, ok, put, restored, rows, run, snapshot, store_of, tree
 from test_concurrency import at_once, capture
 from test_faults_disk import TMPFS, Mount, take
 from test_faults_disk import mount as mount  # noqa: PLC0414 - a fixture, for pytest to find here
@@ -62,7 +62,7 @@ def processes(home: Path) -> list[int]:
 
 def wait_for_upkeep(home: Path) -> None:
     deadline = time.monotonic() + PATIENCE
-    while processes(home):
+    while processes(home) or any(note.read_bytes().startswith(b"started") for note in home.glob("*/*/upkeep")):
         assert time.monotonic() < deadline
         time.sleep(0.05)
 
@@ -130,6 +130,16 @@ def test_a_capture_has_a_crowded_store_packed_and_nothing_is_lost(repo: Path, ho
     assert "all is well" in ok("doctor")
     held |= {snapshot(repo, "after")["id"]: contents(repo)}
     check_restores(held, tmp_path / "out")
+
+
+@pytest.mark.usefixtures("crowded")
+def test_nothing_of_the_workspace_is_run(repo: Path, home: Path, tmp_path: Path) -> None:
+    for name in ("rollouts/__init__.py", "os.py", "sitecustomize.py"):
+        put(repo, name, f"open({str(tmp_path / 'mark')!r}, 'w')\n".encode())
+    ok("snapshot", "--session", "s", "--message", "2", "--metadata", "{}", cwd=repo)
+    wait_for_upkeep(home)
+    assert [path.read_bytes() for path in home.glob("workspaces/*/upkeep")] == [b""]
+    assert not (tmp_path / "mark").exists()
 
 
 def test_many_loose_refs_are_reason_enough(repo: Path, home: Path) -> None:

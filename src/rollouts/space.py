@@ -16,7 +16,7 @@ from rollouts.storage.archive import Archive, GoneError
 from rollouts.storage.git_store import GitStore
 from rollouts.storage.lock import BusyError, FolderGoneError, Lock
 from rollouts.storage.opening import opened
-from rollouts.storage.upkeep import FAILED, PACKING, Attempt, UpkeepLock
+from rollouts.storage.upkeep import FAILED, PACKING, STARTED, Attempt, UpkeepLock
 
 _STEP_SECONDS = 20.0  # a capture that waits for the lock waits no longer for refs to be packed
 _PAUSE_SECONDS = 0.2
@@ -75,6 +75,14 @@ def _note_failure(folder: str, error: Exception) -> None:
         lock.write(Attempt(FAILED, time.time(), needs, str(error)).note())
 
 
+def _withdraw(folder: str) -> None:
+    """Takes back the note of an attempt that never began, so that the next capture may start another."""
+    with contextlib.suppress(OSError, RolloutsError), UpkeepLock(folder, wait=0) as lock:
+        last = lock.last()
+        if last and last.what == STARTED:
+            lock.write(b"")
+
+
 def maintain(home: Home, workspace_id: str) -> None:
     """Sweeps and packs one store, unless somebody else does.
 
@@ -91,7 +99,7 @@ def maintain(home: Home, workspace_id: str) -> None:
         with UpkeepLock(folder, wait=_HANDOVER_SECONDS) as lock:
             _pack(GitStore(home.store(workspace_id)), lock)
     except (BusyError, GoneError, FolderGoneError):
-        return  # somebody else packs, or deletes; should nobody, it is tried again later
+        _withdraw(folder)  # somebody else packs, or deletes, or captures for long
     except (RolloutsError, OSError) as error:
         _note_failure(folder, error)
         raise

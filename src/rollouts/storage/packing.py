@@ -59,7 +59,7 @@ def pack(store: GitStore, lock: UpkeepLock) -> bool:
     if upkeep.free(store.path) < needs:
         raise NoRoomError(store.path, needs)
     midx = ("--write-midx",) if git.version() >= _WITH_MIDX else ()
-    command = ("-c", "pack.threads=1", "repack", "-d", "-q", "--geometric=2", *midx)
+    command = ("-c", "pack.threads=1", "-c", "repack.writeBitmaps=false", "repack", "-d", "-q", "--geometric=2", *midx)
     with git.start_sealed(store.path, *command, group=True) as running:
         while not running.ends_within(0.1):
             if lock.is_wanted():

@@ -161,6 +161,7 @@ def start(home: Home, workspace_id: str) -> None:
                 return
             lock.write(Attempt(STARTED, time.time()).note())
         env = {**os.environ, "ROLLOUTS_HOME": home.path}
-        detach((sys.executable, "-m", "rollouts", "_upkeep", workspace_id), env)
+        # -P: the directory that this runs in, a workspace perhaps, is no place to import from
+        detach((sys.executable or "python3", "-P", "-m", "rollouts", "_upkeep", workspace_id), env)
     except (OSError, RolloutsError, NotImplementedError):
         return

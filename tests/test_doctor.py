@@ -387,6 +387,17 @@ def test_a_damaged_packed_object_that_the_workspace_has_is_stored_again(
     restored(first["id"], tmp_path / "first")
 
 
+def test_a_lost_pack_costs_its_snapshots_and_no_other(packed: Packed, plain: Path, home: Path, tmp_path: Path) -> None:
+    first, second, pack = packed
+    pack.unlink()
+    (plain / "a.txt").write_bytes(b"two\n")
+    assert {name for finding in findings() for name in finding["snapshots"]} == {first["id"], second["id"]}
+    findings("--repair")
+    assert findings() == []
+    assert rows(home) == []
+    assert contents(restored(snapshot(plain, "3")["id"], tmp_path / "third")) == contents(plain)
+
+
 @pytest.mark.parametrize("content", [None, b"", b"garbage"], ids=["lost", "empty", "garbage"])
 def test_a_damaged_index_of_a_pack_costs_nothing(
     content: bytes | None, packed: Packed, plain: Path, tmp_path: Path

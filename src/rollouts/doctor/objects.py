@@ -54,7 +54,7 @@ class Objects:
         bad = {oid for line in faults for oid in _OBJECT.findall(line)}
         for name in sorted(named | salvage.unindexed(self.store)):
             problem = f"the pack {self.store.path}/objects/pack/{name}.pack is damaged"
-            if self.repair and salvage.has(self.store, name):
+            if self.repair:
                 with self.archive.locked(self.record), self.archive.reading(self.record, shared=False):
                     done = salvage.mend_pack(self.store, name, bad)
                 yield mended(f"{problem}; {done}", repair=True)

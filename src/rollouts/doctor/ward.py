@@ -14,6 +14,7 @@ from rollouts.storage.archive import Archive
 from rollouts.storage.lock import Lock
 from rollouts.storage.upkeep import FAILED, Alone
 
+_GRACE_SECONDS = 30.0
 _STARTING_SECONDS = 60.0
 """What a process that a capture started needs to take over, at most."""
 
@@ -46,10 +47,10 @@ class Ward:
     def _packs(self) -> Iterator[Finding]:
         """What concerns whole files of objects, and is mended before a row is taken for lost.
 
-        Reading all objects takes long, and captures go on meanwhile. A packing does not: files that it removes would
-        look like lost ones.
+        Reading all objects takes long, and captures go on meanwhile; no packing does, as the files that it removes
+        would look like lost ones.
         """
-        with Alone(self.archive.home.workspace(self.record.id)) as alone:
+        with Alone(self.archive.home.workspace(self.record.id), grace=_GRACE_SECONDS) as alone:
             with self.archive.reading(self.record):
                 self.faults = self.objects.faults()
             found = [*self.objects.borrowed(), *self.objects.packs(self.faults)]

@@ -68,7 +68,8 @@ def pack(store: GitStore, lock: UpkeepLock) -> bool:
             running.output()
         except CommandError as error:
             if error.disk_full:
-                raise NoRoomError(store.path, sizes.measured(store.path)) from error
+                more = upkeep.free(store.path) + _MARGIN  # a quota may be the limit, which is told by nothing
+                raise NoRoomError(store.path, max(needs, more)) from error
             raise
     return True
 
@@ -87,6 +88,8 @@ def pack_refs(store: GitStore, seconds: float) -> bool:
 
 def reclaim(store: GitStore) -> None:
     """Drops every object that nothing reaches; the caller excludes captures, packing and readers."""
+    for path in store.temporary_files():  # of a packing that was asked to stop, perhaps
+        os.unlink(path)
     git.sealed(store.path, "prune", "--expire=now")  # first, as it needs no room
     git.sealed(store.path, "-c", "repack.writeBitmaps=false", "repack", "-a", "-d", "-q")
 

@@ -12,15 +12,11 @@ from rollouts.storage.git_store import GitStore
 
 _OBJECT = re.compile(r"(?<!pack-)\b[0-9a-f]{40}\b")
 _TRIES = 20
+_BESIDE = ("idx", "rev", "bitmap", "keep")
 
 
 def _folder(store: GitStore) -> str:
     return f"{store.path}/objects/pack"
-
-
-def has(store: GitStore, name: str) -> bool:
-    """Whether a store has a pack of this name (`pack-<hash>`)."""
-    return os.path.exists(f"{_folder(store)}/{name}.pack")
 
 
 def unindexed(store: GitStore) -> set[str]:
@@ -78,6 +74,9 @@ def mend_pack(store: GitStore, name: str, bad: set[str]) -> str:
     folder = _folder(store)
     pack, fresh = f"{folder}/{name}.pack", f"{folder}/tmp_idx_{name}"  # noqa: S108 - in the store, under a name that is swept
     drop_midx(store)  # it names packs that go
+    if not os.path.exists(pack):
+        _unlink(*(f"{folder}/{name}.{end}" for end in _BESIDE))
+        return "it is not there, and what lay beside it is removed"
     try:
         git.sealed(store.path, "index-pack", "-o", f"{fresh}.idx", pack)
     except CommandError:
@@ -110,7 +109,7 @@ def _taken_apart(store: GitStore, name: str, bad: set[str]) -> str:
     copied = _copied(store, name, bad)
     aside = f"{os.path.dirname(store.path)}/damaged-{name}.pack"
     os.rename(f"{_folder(store)}/{name}.pack", aside)
-    _unlink(*(f"{_folder(store)}/{name}.{end}" for end in ("idx", "rev", "bitmap", "keep")))
+    _unlink(*(f"{_folder(store)}/{name}.{end}" for end in _BESIDE))
     if not copied:  # what comes before the damage, then
         with open(aside, "rb") as file:
             git.sealed_whatever(store.path, "unpack-objects", "-r", "-q", source=file.fileno())

@@ -30,11 +30,12 @@ class Attempt(Record):
     since: float
     """When it was last heard of, in seconds since 1970."""
     needs: int = 0
-    """Bytes that it found missing on the disk."""
+    """Bytes of free disk with which it may go better; 0 when the disk was not the cause."""
     reason: str = ""
 
     def note(self) -> bytes:
-        return f"{self.what} {int(self.since)} {self.needs} {self.reason}".encode()[:4000]
+        reason = " ".join(self.reason.split())
+        return f"{self.what} {int(self.since)} {self.needs} {reason}".encode()[:4000]
 
 
 def _parsed(note: bytes) -> Attempt | None:
@@ -65,8 +66,8 @@ def is_postponed(last: Attempt | None, folder: str) -> bool:
     """Whether it is too early for another attempt: the same causes have the same effects."""
     if last is None:
         return False
-    if last.needs:
-        return free(folder) < last.needs
+    if last.needs and free(folder) >= last.needs:
+        return False
     return 0 <= time.time() - last.since < _PAUSES[last.what]
 
 
@@ -114,10 +115,15 @@ class Alone:
     """A `with` block in which nobody packs: one who does is asked to stop, and waited for.
 
     A folder that is not there, or cannot be written, needs no lock.
+
+    Args:
+        folder: the workspace's.
+        grace: seconds for which it is waited for before it is asked: one that stops has worked in vain.
     """
 
-    def __init__(self, folder: str) -> None:
+    def __init__(self, folder: str, *, grace: float = 0.0) -> None:
         self._folder = folder
+        self._grace = grace
         self.lock: UpkeepLock | None = None
         """None outside of the block, and without a folder."""
 
@@ -126,7 +132,7 @@ class Alone:
             return self
         patient = UpkeepLock(self._folder)
         brief = UpkeepLock(self._folder, wait=0.1)
-        deadline = time.monotonic() + patient.wait
+        started = time.monotonic()
         while self.lock is None:
             try:
                 brief.acquire()
@@ -134,9 +140,11 @@ class Alone:
             except FolderGoneError:
                 break
             except BusyError:
-                if time.monotonic() > deadline:
+                waited = time.monotonic() - started
+                if waited > self._grace + patient.wait:
                     raise
-                brief.ask_to_stop()
+                if waited > self._grace:
+                    brief.ask_to_stop()
         return self
 
     def __exit__(self, *_: object) -> None:

@@ -26,7 +26,8 @@ class Objects:
         self.record = record
         self.repair = repair
         self.store = archive.store(record.id)
-        self._trees: dict[str | None, bool] = {}
+        self._trees: dict[str, bool] = {}
+        """Tree -> whether something in it is damaged."""
 
     def borrowed(self) -> Iterator[Finding]:
         """Objects that lie in another repository, which may drop them any day."""
@@ -52,7 +53,7 @@ class Objects:
             yield mended(f"the index of all packs of {self.store.path} is damaged", repair=self.repair)
         named = {name for line in faults for name in _PACK.findall(line)}
         bad = {oid for line in faults for oid in _OBJECT.findall(line)}
-        for name in sorted(named | salvage.unindexed(self.store)):
+        for name in sorted(named | self._unindexed()):
             problem = f"the pack {self.store.path}/objects/pack/{name}.pack is damaged"
             if self.repair:
                 with self.archive.locked(self.record), self.archive.reading(self.record, shared=False):
@@ -60,6 +61,12 @@ class Objects:
                 yield mended(f"{problem}; {done}", repair=True)
             else:
                 yield mended(problem, repair=False)
+
+    def _unindexed(self) -> set[str]:
+        if not salvage.unindexed(self.store):
+            return set()
+        with self.archive.locked(self.record):  # a capture gives a pack its name a moment before the index
+            return salvage.unindexed(self.store)
 
     def faults(self) -> list[str]:
         """What git says of the objects; an index that cannot be read is a matter of its own."""
@@ -104,17 +111,13 @@ class Objects:
     def _is_hit(self, row: Snapshot, bad: set[str]) -> bool:
         if row.store_commit_sha in bad:
             return True
-        tree = row.tree
-        if tree is None or tree not in self._trees:  # many turns share a tree
-            self._trees[tree] = self._is_hurt(row, bad)
-        return self._trees[tree]
-
-    def _is_hurt(self, row: Snapshot, bad: set[str]) -> bool:
         try:
-            self.store.commit_message(row.store_commit_sha)
-            return any(entry.oid.decode() in bad for entry in self.store.entries(row.store_commit_sha))
+            tree = self.store.tree_of(row.store_commit_sha)
+            if tree not in self._trees:  # many turns share one
+                self._trees[tree] = any(entry.oid.decode() in bad for entry in self.store.entries(tree))
         except RolloutsError:
             return True
+        return self._trees[tree]
 
     def _heal(self, bad: set[str]) -> None:
         """Stores damaged files again, as far as the workspace still has them; the next capture reads every file."""

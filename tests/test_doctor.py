@@ -266,15 +266,14 @@ def test_a_store_that_a_killed_deletion_left_is_removed(repo: Path, plain: Path,
     assert os.listdir(home / "workspaces") == [kept["workspace_id"]]
 
 
-def test_a_store_with_snapshots_that_no_row_knows_is_named_and_kept(repo: Path, plain: Path, home: Path) -> None:
+def test_a_store_whose_rows_are_lost_gets_them_back(repo: Path, plain: Path, home: Path) -> None:
     lost, kept = snapshot(repo), snapshot(plain, session="t")
     query(home, "DELETE FROM snapshots WHERE id = ?", lost["id"])
     query(home, "DELETE FROM workspaces WHERE id = ?", lost["workspace_id"])
-    [found] = findings("--repair")
-    assert found["snapshots"] == [lost["id"]]
-    assert not found["mended"]
-    (home / "rollouts.sqlite").rename(home / "rollouts.sqlite.aside")
+    check_mended("belongs to no workspace of the catalog", snapshots=2)
     assert set(rows(home)) == {lost["id"], kept["id"]}
+    shown = json.loads(ok("show", lost["id"], "--json"))
+    assert {name: shown[name] for name in lost} == lost
 
 
 def test_files_that_others_can_read_are_named_and_closed(repo: Path, home: Path) -> None:
@@ -336,12 +335,13 @@ Packed = tuple[dict[str, Any], dict[str, Any], Path]
 
 @pytest.fixture
 def packed(plain: Path, home: Path) -> Packed:
-    """Two turns of one pack, and that pack; what the first held is on disk no more."""
+    """Two turns of one pack without deltas, and that pack; what the first held is on disk no more."""
     put(plain, "sub/first", os.urandom(9000))
     first = snapshot(plain, "1")
     (plain / "sub" / "first").unlink()
     put(plain, "second", os.urandom(9000))
     second = snapshot(plain, "2")
+    git("repack", "-a", "-d", "-f", "-q", "--depth=0", cwd=store_of(home, first))
     ok("gc")
     [pack] = (store_of(home, first) / "objects" / "pack").glob("*.pack")
     pack.chmod(0o600)
@@ -478,16 +478,62 @@ def test_a_copy_of_a_store_is_named_and_left_alone(repo: Path, home: Path) -> No
     assert findings() == []
 
 
-def test_a_store_from_elsewhere_is_named_with_what_it_holds(
+def bring(elsewhere: Path, home: Path, taken: dict[str, Any]) -> Path:
+    """Copies the folder of a snapshot's workspace from one home into another."""
+    folder: Path = home / "workspaces" / taken["workspace_id"]
+    shutil.copytree(store_of(elsewhere, taken).parent, folder)
+    return folder
+
+
+def test_a_store_from_elsewhere_is_taken_in(repo: Path, plain: Path, home: Path, tmp_path: Path) -> None:
+    elsewhere = tmp_path / "elsewhere"
+    foreign = [snapshot(plain, message, session="t", env={"ROLLOUTS_HOME": str(elsewhere)}) for message in "12"]
+    snapshot(repo)
+    folder = bring(elsewhere, home, foreign[0])
+    check_mended(f"{folder}/store.git belongs to no workspace of the catalog", snapshots=3)
+    for taken in foreign:
+        assert contents(restored(taken["id"], tmp_path / taken["id"])) == contents(plain)
+    again = snapshot(plain, "3", session="t")
+    assert again["workspace_id"] == foreign[0]["workspace_id"]
+
+
+def test_a_store_from_elsewhere_of_a_root_that_has_one_here_keeps_a_name_of_its_own(
+    plain: Path, home: Path, tmp_path: Path
+) -> None:
+    elsewhere = tmp_path / "elsewhere"
+    foreign = snapshot(plain, session="t", env={"ROLLOUTS_HOME": str(elsewhere)})
+    snapshot(plain)
+    bring(elsewhere, home, foreign)
+    [found] = findings("--repair")
+    assert found["mended"]
+    assert f"are those of {plain} ({foreign['workspace_id']}) now" in found["problem"]
+    assert findings() == []
+
+
+def test_a_store_from_elsewhere_with_a_session_that_is_here_is_left_alone(
     repo: Path, plain: Path, home: Path, tmp_path: Path
 ) -> None:
-    foreign = snapshot(plain, session="t", env={"ROLLOUTS_HOME": str(tmp_path / "elsewhere")})
+    elsewhere = tmp_path / "elsewhere"
+    foreign = snapshot(plain, env={"ROLLOUTS_HOME": str(elsewhere)})
     snapshot(repo)
-    folder = store_of(tmp_path / "elsewhere", foreign).parent
-    shutil.copytree(folder, home / "workspaces" / foreign["workspace_id"])
+    folder = bring(elsewhere, home, foreign)
     [found] = findings("--repair")
-    assert f"belongs to no workspace of the catalog, and holds snapshots of {plain}" in found["problem"]
+    assert not found["mended"]
     assert found["snapshots"] == [foreign["id"]]
+    assert str(folder) in found["advice"]
+    assert [row["root_path"] for row in json.loads(ok("workspace", "list", "--json"))["workspaces"]] == [str(repo)]
+
+
+def test_a_home_copied_from_another_machine_names_its_own_stores(plain: Path, tmp_path: Path) -> None:
+    elsewhere, here = tmp_path / "elsewhere", tmp_path / "here"
+    taken = snapshot(plain, env={"ROLLOUTS_HOME": str(elsewhere)})
+    shutil.copytree(elsewhere, here)
+    shutil.rmtree(elsewhere)
+    env = {"ROLLOUTS_HOME": str(here)}
+    [found] = json.loads(ok("doctor", "--repair", "--json", env=env))["findings"]
+    assert found["mended"]
+    assert str(store_of(here, taken)) in found["problem"]
+    assert json.loads(ok("doctor", "--json", env=env))["findings"] == []
 
 
 def test_an_upkeep_that_was_killed_is_named_and_done(repo: Path, home: Path) -> None:

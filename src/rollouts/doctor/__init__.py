@@ -64,6 +64,7 @@ def examine(home: Home, *, repair: bool) -> Report:
     if os.path.exists(home.catalog) and all(finding.mended for finding in damage):
         with opening.opened(home) as archive:
             findings += homes.strays(archive, repair=repair)
+            findings += homes.places(archive, repair=repair)
             for record in archive.catalog.workspaces():
                 try:
                     findings += Ward(archive, record, repair=repair).examine()

@@ -81,15 +81,6 @@ def leftovers_of(home: Home, *, repair: bool) -> Iterator[Finding]:
             yield mended(f"{path} was left by a killed process", repair=repair)
 
 
-def _origin(store: GitStore, workspace_id: str, commits: Iterable[str]) -> str:
-    """Which workspace the snapshots of a store say that they are of."""
-    for commit in commits:
-        with contextlib.suppress(RolloutsError, ValueError):
-            found = rebuild.workspace_of(store.commit_message(commit), workspace_id)
-            return f", and holds snapshots of {found.root_path}" if found else ""
-    return ""
-
-
 def _copied_from(archive: Archive, snapshot_ids: Iterable[str]) -> Workspace | None:
     """The workspace that has each of some snapshots."""
     owners = {row.workspace_id for name in snapshot_ids for row in archive.catalog.snapshots_by_id(name)}
@@ -112,10 +103,15 @@ def _stray(archive: Archive, workspace_id: str, store: GitStore, *, repair: bool
     if original:
         problem = f"{store.path} is a copy: its snapshots are those of workspace {original.id}, {original.root_path}"
         return Finding(problem, f"`rm -r {folder}` removes it", [], mended=False)
-    origin = _origin(store, workspace_id, (refs[name] for name in snapshots))
-    problem = f"{store.path} belongs to no workspace of the catalog{origin}"
-    advice = f"rename {archive.home.catalog}: the next command makes a new one from all stores"
-    return Finding(problem, advice, snapshots, mended=False)
+    problem = f"{store.path} belongs to no workspace of the catalog"
+    try:
+        if repair:
+            with Lock(f"{folder}/lock", f"the store {store.path}"):
+                taken = rebuild.take_in(archive.catalog, archive.home, workspace_id)
+            problem += f"; its {len(snapshots)} snapshots are those of {taken.root_path} now"
+    except RolloutsError as error:
+        return Finding(f"{problem}: {error}", f"`rm -r {folder}` removes it", snapshots, mended=False)
+    return mended(problem, repair=repair)
 
 
 def strays(archive: Archive, *, repair: bool) -> Iterator[Finding]:
@@ -124,3 +120,17 @@ def strays(archive: Archive, *, repair: bool) -> Iterator[Finding]:
     for workspace_id, store in rebuild.stores(archive.home):
         if workspace_id not in known:
             yield _stray(archive, workspace_id, store, repair=repair)
+
+
+def places(archive: Archive, *, repair: bool) -> Iterator[Finding]:
+    """The catalog of a home that was copied or moved still names where its stores were."""
+    for record in archive.catalog.workspaces():
+        store = archive.home.store(record.id)
+        named = archive.catalog.store_path(record.id)
+        if named != store:
+            if repair:
+                with archive.catalog as catalog:
+                    catalog.move_store(record.id, store)
+            yield mended(
+                f"the catalog says that the store of {record.root_path} is {named}, and it is {store}", repair=repair
+            )

@@ -164,6 +164,13 @@ class Catalog:
         sql = "UPDATE workspaces SET root_path = ?, identity = ? WHERE id = ?"
         self._rows(sql, _path_in(root_path), identity, workspace_id)
 
+    def store_path(self, workspace_id: str) -> str:
+        """Where the catalog says that a workspace's store is; agent-rollouts 0.1 goes by it, and nothing here."""
+        return str(self._rows("SELECT store_path FROM workspaces WHERE id = ?", workspace_id)[0][0])
+
+    def move_store(self, workspace_id: str, store_path: str) -> None:
+        self._rows("UPDATE workspaces SET store_path = ? WHERE id = ?", store_path, workspace_id)
+
     def note_identity(self, workspace_id: str, identity: str) -> None:
         self._rows("UPDATE workspaces SET identity = ? WHERE id = ?", identity, workspace_id)
 

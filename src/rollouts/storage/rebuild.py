@@ -141,6 +141,34 @@ def _rows_of(
     return workspace or unknown, sorted(found, key=lambda row: row.captured_at)
 
 
+def _register(catalog: Catalog, workspace: Workspace, store: GitStore) -> Workspace:
+    """Two stores may be of one root: the second keeps its snapshots under a name of its own. Returns what stands."""
+    standing = catalog.add_workspace(workspace, store.path)
+    if standing.id == workspace.id:
+        return standing
+    return catalog.add_workspace(workspace._replace(root_path=f"{workspace.root_path} ({workspace.id})"), store.path)
+
+
+def take_in(catalog: Catalog, home: Home, workspace_id: str) -> Workspace:
+    """Gives a store that came from elsewhere its rows, all or none. Returns its workspace.
+
+    Raises:
+        RolloutsError: a commit is no snapshot's, or a session belongs to another workspace here.
+    """
+    store = GitStore(home.store(workspace_id))
+    unreadable: list[str] = []
+    workspace, rows = _rows_of(store, workspace_id, _Known([]), unreadable)
+    if unreadable:
+        raise RolloutsError(unreadable[0])
+    with catalog:
+        standing = _register(catalog, workspace, store)
+        deleted = catalog.deletions(workspace_id)
+        for row in rows:
+            if row.id not in deleted:  # a killed deletion has left its ref
+                catalog.add_snapshot(row)
+    return standing
+
+
 def fill(catalog: Catalog, home: Home, older: list[str]) -> Rebuilt:
     """Fills a fresh catalog from the stores of a home.
 
@@ -155,11 +183,7 @@ def fill(catalog: Catalog, home: Home, older: list[str]) -> Rebuilt:
     for workspace_id, store in stores(home):
         workspace, rows = _rows_of(store, workspace_id, known, unreadable)
         with catalog:
-            standing = catalog.add_workspace(workspace, store.path)
-            if standing.id != workspace_id:  # two stores of one root: the second keeps its snapshots under its own name
-                catalog.add_workspace(
-                    workspace._replace(root_path=f"{workspace.root_path} ({workspace_id})"), store.path
-                )
+            _register(catalog, workspace, store)
         workspaces += 1
         for row in rows:
             try:

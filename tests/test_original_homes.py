@@ -191,11 +191,15 @@ def test_turns_of_the_original_are_deleted_like_others(original: Original, home:
     assert not home.exists()
 
 
-def test_doctor_finds_only_what_the_original_left_open_to_others(original: Original, home: Path) -> None:
+def test_doctor_finds_only_what_the_original_left_open_and_that_its_home_has_moved(
+    original: Original, home: Path
+) -> None:
     home.chmod(0o755)
-    document = json.loads(run("doctor", "--json").out)
-    assert document["findings"]
-    assert all("can be read by others" in finding["problem"] for finding in document["findings"])
+    problems = [finding["problem"] for finding in json.loads(run("doctor", "--json").out)["findings"]]
+    moved = [words for words in problems if words.startswith("the catalog says that the store of")]
+    assert len(moved) == len(list((home / "workspaces").iterdir()))
+    assert len(problems) > len(moved)
+    assert all("can be read by others" in words for words in problems if words not in moved)
     assert run("doctor", "--repair").code == 0
     assert ok("doctor").endswith("all is well\n")
     assert len(rows(home)) == len(original.snapshots)

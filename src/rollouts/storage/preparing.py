@@ -36,6 +36,7 @@ def rebuilt(home: Home, reason: str) -> str:
             os.unlink(fresh + suffix)
         if os.path.exists(home.catalog + suffix):
             os.rename(home.catalog + suffix, aside + suffix)
+            os.chmod(aside + suffix, 0o600)
     catalog = Catalog(fresh)
     try:
         catalog.migrate()

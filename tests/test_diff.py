@@ -174,23 +174,23 @@ def test_two_turns_with_the_same_files_differ_in_nothing(plain: Path) -> None:
 @pytest.mark.parametrize(
     ("globs", "paths"),
     [
-        (("*.txt",), {"a.txt"}),
-        (("**/*.txt",), {"a.txt", "sub/c.txt", "sub/deep/d.txt"}),
-        (("sub",), {"sub/c.txt", "sub/deep/d.txt"}),
-        (("sub/",), {"sub/c.txt", "sub/deep/d.txt"}),
-        (("sub/*.txt", "-x"), {"sub/c.txt", "-x"}),
-        ((":(exclude)sub",), {":(exclude)sub"}),
-        (("nothing",), set()),
+        (("*.txt",), ["a.txt"]),
+        (("**/*.txt",), ["a.txt", "sub/c.txt", "sub/deep/d.txt"]),
+        (("sub",), ["sub/c.txt", "sub/deep/d.txt"]),
+        (("sub/",), ["sub/c.txt", "sub/deep/d.txt"]),
+        (("sub/*.txt", "-x"), ["-x", "sub/c.txt"]),
+        ((":(exclude)sub",), [":(exclude)sub"]),
+        (("nothing",), []),
     ],
     ids=str,
 )
-def test_globs_are_gits_and_nothing_in_them_is_an_option(globs: tuple[str, ...], paths: set[str], plain: Path) -> None:
+def test_globs_are_gits_and_nothing_in_them_is_an_option(globs: tuple[str, ...], paths: list[str], plain: Path) -> None:
     snapshot(plain, "1")
     for path in ("a.txt", "sub/c.txt", "sub/deep/d.txt", "-x", ":(exclude)sub"):
         put(plain, path, b"changed\n")
     snapshot(plain, "2")
     words = [word for glob in globs for word in ("--path", glob)]
-    assert {path for _, path in statuses("s@1", "s@2", *words)} == paths
+    assert sorted(path for _, path in statuses("s@1", "s@2", *words)) == paths
 
 
 def test_turns_of_two_workspaces_can_be_compared(plain: Path, tmp_path: Path) -> None:

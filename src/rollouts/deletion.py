@@ -12,7 +12,8 @@ from rollouts.errors import RolloutsError, UsageError
 from rollouts.models import Selection, Snapshot, Workspace
 from rollouts.paths import Home
 from rollouts.record import Record
-from rollouts.storage.archive import Archive, doom
+from rollouts.storage import removing
+from rollouts.storage.archive import Archive
 from rollouts.storage.catalog import Catalog
 from rollouts.storage.lock import FolderGoneError, Lock
 from rollouts.storage.opening import opened
@@ -86,8 +87,8 @@ def carry_out(home: Home, selection: Selection) -> int:
         doomed = _select(archive, selection)
         assert doomed.workspace is not None  # noqa: S101 - for the type checker: only everything has none
         if selection.session_id is None and selection.snapshot_id is None:
-            return archive.delete_workspace(doomed.workspace)
-        archive.delete(doomed.workspace, doomed.snapshots)
+            return removing.workspace(archive, doomed.workspace)
+        removing.snapshots(archive, doomed.workspace, doomed.snapshots)
         return len(doomed.snapshots)
 
 
@@ -111,7 +112,7 @@ def forget(home: Home, workspace: Workspace) -> int:
         RolloutsError: it is gone by now, or part of it could not be removed.
     """
     with opened(home) as archive:
-        return archive.delete_workspace(workspace)
+        return removing.workspace(archive, workspace)
 
 
 @contextlib.contextmanager
@@ -135,7 +136,7 @@ def _alone(home: Home) -> Iterator[None]:
 def _doomed(folder: str) -> str:
     """Dooms a folder when nobody packs the store in it any more."""
     with Alone(folder):
-        return doom(folder)
+        return removing.doom(folder)
 
 
 def _delete_home(home: Home) -> int:

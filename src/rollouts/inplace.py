@@ -17,7 +17,8 @@ from rollouts.models import Snapshot, Turn, Workspace, safety_session
 from rollouts.paths import is_inside, relative_to
 from rollouts.record import Record
 from rollouts.storage import planning, replacing
-from rollouts.storage.archive import CHANGING, Archive
+from rollouts.storage.after_crash import CHANGING
+from rollouts.storage.archive import Archive
 from rollouts.storage.content import Content, checked, content
 from rollouts.storage.lock import Lock
 from rollouts.storage.planning import Change, Gone, Plan, Skip

@@ -39,6 +39,10 @@ class Home(Record):
     def store(self, workspace_id: str) -> str:
         return f"{self.path}/workspaces/{workspace_id}/store.git"
 
+    def kept(self, workspace_id: str) -> str:
+        """The file that captures of a workspace keep for the next one."""
+        return f"{self.path}/workspaces/{workspace_id}/kept"
+
 
 def keep_private() -> None:
     """Makes whatever this process writes from here on readable by its owner alone."""

@@ -13,8 +13,8 @@ from rollouts.doctor.finding import Finding, mended
 from rollouts.errors import DamagedCatalogError, RolloutsError
 from rollouts.models import Workspace
 from rollouts.paths import Home
-from rollouts.storage import leftovers, preparing, rebuild
-from rollouts.storage.archive import Archive, doom
+from rollouts.storage import leftovers, preparing, rebuild, removing
+from rollouts.storage.archive import Archive
 from rollouts.storage.catalog import Catalog
 from rollouts.storage.git_store import GitStore
 from rollouts.storage.lock import BusyError, Lock
@@ -95,7 +95,7 @@ def _stray(archive: Archive, workspace_id: str, store: GitStore, *, repair: bool
     if not snapshots:
         if repair:
             with Lock(f"{folder}/lock", f"the store {store.path}"):
-                shutil.rmtree(doom(folder))
+                shutil.rmtree(removing.doom(folder))
             with archive.catalog as catalog:
                 catalog.forget_deletions(workspace_id)
         return mended(f"{store.path} was left by a killed deletion", repair=repair)

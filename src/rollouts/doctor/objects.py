@@ -78,7 +78,7 @@ class Objects:
 
         The caller holds the workspace's lock.
         """
-        path = self.archive.kept(self.record.id)
+        path = self.archive.home.kept(self.record.id)
         if os.path.exists(self.store.index) and not _is_whole(self.store.index):
             if self.repair:
                 self.store.drop_index()

@@ -9,7 +9,7 @@ from rollouts.doctor.finding import Finding, mended
 from rollouts.doctor.objects import Objects
 from rollouts.errors import RolloutsError
 from rollouts.models import Snapshot, Workspace
-from rollouts.storage import packing, rebuild, upkeep
+from rollouts.storage import after_crash, packing, rebuild, upkeep
 from rollouts.storage.archive import Archive
 from rollouts.storage.lock import Lock
 from rollouts.storage.upkeep import FAILED, Alone
@@ -97,7 +97,7 @@ class Ward:
         if self.repair:
             with self.archive.catalog as catalog:
                 catalog.delete_snapshots(rows)
-            self.archive.finish_deletions(self.record)
+            after_crash.finish_deletions(self.archive.catalog, self.store, self.record.id)
         problem += f"; {len(rows)} snapshots are lost with it" + (", their rows are removed" if self.repair else "")
         return Finding(problem, "`rollouts doctor --repair` removes their rows", [row.id for row in rows], self.repair)
 

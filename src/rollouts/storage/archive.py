@@ -15,7 +15,7 @@ from rollouts.errors import DamagedCatalogError, RolloutsError
 from rollouts.models import Selection, Snapshot, Turn, Workspace
 from rollouts.paths import Home, is_inside
 from rollouts.record import Record
-from rollouts.storage import kept, workspace
+from rollouts.storage import workspace
 from rollouts.storage.catalog import Catalog
 from rollouts.storage.git_store import GitStore
 from rollouts.storage.lock import FolderGoneError, Lock
@@ -24,9 +24,6 @@ from rollouts.storage.workspace import Place
 TYPE_CHECKING = False
 if TYPE_CHECKING:  # as `typing` has it, whose import would cost 6 ms
     from rollouts.storage.capture import Captured
-
-CHANGING = b"changes the workspace"
-"""The note of a restore in place in the workspace's lock file."""
 
 
 class Taken(Record):
@@ -95,10 +92,6 @@ class Archive:
 
     def store(self, workspace_id: str) -> GitStore:
         return GitStore(self.home.store(workspace_id))
-
-    def kept(self, workspace_id: str) -> str:
-        """The file that captures keep for the next one."""
-        return f"{self.home.workspace(workspace_id)}/kept"
 
     def locked(self, record: Workspace) -> Lock:
         """The lock of whoever writes in a workspace's store."""
@@ -319,7 +312,7 @@ class Archive:
         lock.write(b"looking")
         try:
             limits = capture.limits(self.home, place.root)
-            captured = capture.capture(place, store, limits, self.kept(record.id), for_turn=False)
+            captured = capture.capture(place, store, limits, self.home.kept(record.id), for_turn=False)
         except (RolloutsError, OSError):
             store.sweep()
             lock.write(b"")
@@ -335,7 +328,7 @@ class Archive:
         lock.write(snapshot_id.encode())
         captured_at = _now()
         vcs = workspace.vcs(place)
-        captured = capture.capture(place, store, capture.limits(self.home, place.root), self.kept(record.id))
+        captured = capture.capture(place, store, capture.limits(self.home, place.root), self.home.kept(record.id))
         draft = Snapshot(
             *(snapshot_id, record.id, turn.session_id, turn.message_id, ""),
             *(vcs, turn.metadata, captured_at, turn.agent),
@@ -364,91 +357,11 @@ class Archive:
     def recover(self, record: Workspace, lock: Lock) -> None:
         """Clears up after a holder of the workspace's lock that was killed; the caller holds it now."""
         note = lock.read()
-        if not note:
-            return
-        store = self.store(record.id)
-        store.sweep()
-        kept.drop(f"{self.kept(record.id)}.new")
-        if note == CHANGING:
-            from rollouts.storage import scratch  # noqa: PLC0415 - only after a restore in place that was killed
+        if note:
+            from rollouts.storage import after_crash  # noqa: PLC0415 - only after a crash
 
-            scratch.sweep(record.root_path)
-        self.finish_deletions(record)
-        snapshot_id = note.decode(errors="replace")
-        commit = store.ref(snapshot_id) if note.isalnum() else None
-        if commit and not self.catalog.snapshots_by_id(snapshot_id):
-            self._adopt(record, snapshot_id, commit)
-        lock.write(b"")
-
-    def _adopt(self, record: Workspace, snapshot_id: str, commit: str) -> None:
-        """Gives the ref of a killed capture its row; it goes when that row has no place any more.
-
-        Nobody was told its id, and meanwhile its session may have gone on in another workspace.
-        """
-        from rollouts.storage import rebuild  # noqa: PLC0415 - only after a crash
-
-        store = self.store(record.id)
-        with self.catalog:
-            try:
-                self.catalog.add_snapshot(rebuild.row_of(store, record.id, snapshot_id, commit))
-            except RolloutsError:
-                store.drop_ref(snapshot_id)
-
-    # Deletion
-
-    def delete(self, record: Workspace, snapshots: list[Snapshot]) -> None:
-        """Deletes snapshots of a workspace and gives their space back."""
-        from rollouts.storage import packing, upkeep  # noqa: PLC0415 - hooks never delete
-
-        folder = self.home.workspace(record.id)
-        with upkeep.Alone(folder) as alone, self.locked(record) as lock, self.reading(record, shared=False):
-            self.recover(record, lock)
-            lock.write(b"delete")
-            with self.catalog:
-                self.catalog.delete_snapshots(snapshots)
-            self.finish_deletions(record)
-            store = self.store(record.id)
-            if store.exists():
-                packing.reclaim(store)
-                alone.settle()
+            after_crash.recover(self.home, self.catalog, record, note)
             lock.write(b"")
-
-    def finish_deletions(self, record: Workspace) -> None:
-        """Deletes the refs of rows that are deleted; the caller holds the workspace's lock."""
-        gone = self.catalog.deletions(record.id)
-        if not gone:
-            return
-        store = self.store(record.id)
-        if store.exists():
-            store.delete_refs(gone)
-        with self.catalog:
-            self.catalog.forget_deletions(record.id)
-
-    def delete_workspace(self, record: Workspace) -> int:
-        """Deletes a workspace with all its snapshots. Returns how many those were."""
-        import shutil  # noqa: PLC0415 - 9 ms, and hooks never delete
-
-        from rollouts.storage import upkeep  # noqa: PLC0415 - as above
-
-        with upkeep.Alone(self.home.workspace(record.id)), self.locked(record), self.reading(record, shared=False):
-            snapshots = self.catalog.snapshots(record.id)
-            with self.catalog:
-                self.catalog.delete_snapshots(snapshots)
-                self.catalog.delete_workspace(record.id)
-            doomed = doom(self.home.workspace(record.id))
-            shutil.rmtree(doomed)
-            with self.catalog:
-                self.catalog.forget_deletions(record.id)
-        return len(snapshots)
-
-
-def doom(folder: str) -> str:
-    """Gives a workspace's folder a name that no catalog is ever made from. Returns its path, to be removed."""
-    if folder.endswith(".deleted"):
-        return folder
-    doomed = f"{folder}.{os.urandom(4).hex()}.deleted"
-    os.rename(folder, doomed)
-    return doomed
 
 
 def _now() -> str:

@@ -50,6 +50,11 @@ def test_help_of_each_command_has_an_example_that_names_it(command: str) -> None
     assert ok(*command.split(), "--help") == help_text
 
 
+def test_no_summary_of_a_command_is_clipped_at_80_columns() -> None:
+    for group in ((), ("workspace",)):
+        assert "..." not in ok(*group, "--help", env={"COLUMNS": "80"}).partition("\nCommands:\n")[2]
+
+
 def test_readme_names_each_page_of_the_documentation_and_no_other() -> None:
     linked = re.findall(r"\]\(docs/(.+?)\)", (ROOT / "README.md").read_text())
     assert sorted(linked) == sorted(page.name for page in (ROOT / "docs").glob("*.md"))

@@ -176,9 +176,9 @@ def log(
     safety: Safety = False,
     as_json: AsJson = False,
 ) -> None:
-    """List a workspace's turns, the newest first, and what each changed.
+    """List a workspace's turns, and what each changed.
 
-    Changes are counted since the turn before it in the session.
+    The newest comes first. Changes are counted since the turn before it in the session.
 
     Example: rollouts log --session S
     """

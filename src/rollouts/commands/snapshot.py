@@ -57,7 +57,7 @@ def restore(
     verify: Annotated[bool, typer.Option("--verify", help="Read back and hash what was written.")] = False,
     as_json: AsJson = False,
 ) -> None:
-    """Write a stored turn to a new directory, or back into the workspace.
+    """Write a stored turn to a directory, or back in place.
 
     In place, only differing files change; files that the turn does not know stay. A snapshot is taken first.
 

@@ -88,7 +88,9 @@ def _print(found: Status) -> None:
 
 
 def status_(workspace: Workspace = ".", as_json: AsJson = False) -> None:
-    """Say how it stands with a workspace: its last success and failure, its disk.
+    """Say how it stands with a workspace.
+
+    Its sessions and snapshots, the last success and failure, its disk and its upkeep.
 
     Example: rollouts status
     """

@@ -75,9 +75,9 @@ def gc(
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Only say what would be done.")] = False,
     as_json: AsJson = False,
 ) -> None:
-    """Pack the stores, drop what no snapshot needs, remove leftovers of killed processes.
+    """Pack the stores, and drop what no snapshot needs.
 
-    Captures go on beside it. Exits 1 when a store could not be tidied.
+    Leftovers of killed processes go as well. Captures go on beside it. Exits 1 when a store could not be tidied.
 
     Example: rollouts gc --dry-run
     """

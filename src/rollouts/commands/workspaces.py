@@ -65,7 +65,9 @@ def forget(
     yes: Yes = False,
     as_json: AsJson = False,
 ) -> None:
-    """Delete all data of a workspace; its directory, there or gone, is left alone.
+    """Delete all data of a workspace.
+
+    Its directory, there or gone, is left alone.
 
     Example: rollouts workspace forget ~/old/project --yes
     """

@@ -21,7 +21,7 @@ FLOORS = (
 # Neighbours that may know each other: the archive's own rooms, what commands share, and one record in another.
 SHARED_BY_COMMANDS = {
     f"commands.{name}"
-    for name in ("options", "output", "plain", "selecting", "capture", "checkout", "replace", "tables")
+    for name in ("options", "output", "plain", "selecting", "capture", "checkout", "turns", "replace", "tables")
 }
 SQL = re.compile(r"\b(SELECT|INSERT INTO|UPDATE \w+ SET|DELETE FROM|CREATE TABLE|PRAGMA)\b")
 

@@ -6,6 +6,8 @@ import json
 import os
 import shutil
 import sqlite3
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -275,3 +277,29 @@ def test_wide_characters_and_controls_keep_the_columns(plain: Path) -> None:
     assert "\\x1b[31mred\\ttab" in out
     _, narrow, wide = out.splitlines()
     assert narrow.index(" 20") == wide.index(" 20") + 3
+
+
+@pytest.mark.parametrize(
+    ("plain_words", "for_typer"),
+    [
+        (("--session", "s"), ("--session=s",)),
+        (("--safety", "--json"), ("--json", "--safety", "--")),
+        (("--session", "none"), ("--session=none",)),
+    ],
+)
+def test_both_routes_of_log_say_the_same(
+    plain_words: tuple[str, ...], for_typer: tuple[str, ...], session: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(session)
+    assert run("log", *plain_words) == run("log", *for_typer)
+
+
+def test_the_plain_route_of_log_imports_no_typer(session: Path) -> None:
+    code = (
+        f"import sys\nfrom rollouts import cli\ncli.exit_code({['log', str(session)]!r})\n"
+        "print(*{name.partition('.')[0] for name in sys.modules})"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    shown, _, imported = done.stdout.strip().rpartition("\n")
+    assert shown.splitlines() == ok("log", session).splitlines()
+    assert {"typer", "click", "rich", "pydantic", "typing", "json", "subprocess"} & set(imported.split()) == set()

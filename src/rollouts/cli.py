@@ -54,6 +54,12 @@ def _run(words: list[str]) -> int:
         wanted = checkout.parse(words[1:])
         if wanted:
             return checkout.restore(wanted)
+    if words[:1] == ["log"]:
+        from rollouts.commands import turns  # noqa: PLC0415 - each way imports what it needs
+
+        asked = turns.parse(words[1:])
+        if asked:
+            return turns.log(asked)
     from rollouts.commands import app  # noqa: PLC0415 - Typer costs 130 ms, which hooks must not pay
 
     return app.run(words)

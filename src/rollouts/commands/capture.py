@@ -121,7 +121,7 @@ def _warn_of_skipped(skipped: str | None) -> None:
 
 def shown(text: str) -> str:
     """Text for a line of output: as it is, but a terminal is sent no control characters."""
-    if not sys.stdout.isatty():
+    if text.isprintable() or not sys.stdout.isatty():
         return text
     return "".join(char if char.isprintable() else char.encode("unicode_escape").decode() for char in text)
 

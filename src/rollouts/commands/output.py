@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import sys
 from collections.abc import Iterable, Sequence
@@ -69,7 +68,7 @@ def table(
     """
     from rollouts.commands import tables  # noqa: PLC0415 - 10 ms, and most commands print no table
 
-    cells = [[shown(cell).translate(_CONTROL) for cell in row] for row in rows]
+    cells = [[cell if cell.isprintable() else shown(cell).translate(_CONTROL) for cell in row] for row in rows]
     width = columns()
     for text in tables.lines(headings, cells, right=right, fold=fold, cut=cut, width=width):
         sys.stdout.write(text + "\n")
@@ -87,6 +86,8 @@ def document(fields: dict[str, object], *, snapshots: Iterable[str] | None = Non
         fields: what it holds.
         snapshots: JSON texts for one more field of that name, as they are: no number in them is rounded.
     """
+    import json  # noqa: PLC0415 - 8 ms, and tables are printed without it
+
     text = json.dumps({"schema_version": 1} | fields, ensure_ascii=False, indent=2)
     if snapshots is not None:
         rows = ",\n".join(f"    {snapshot}" for snapshot in snapshots)

@@ -8,11 +8,18 @@ from __future__ import annotations
 from collections.abc import Collection, Iterator, Sequence
 from itertools import zip_longest
 
-from rich.cells import cell_len, chop_cells, set_cell_size
-
 _GAP = 2
 _LEAST = 6
 """Columns that are left of any column."""
+
+
+def _width(text: str) -> int:
+    """How many columns a text takes."""
+    if text.isascii():
+        return len(text)
+    from rich.cells import cell_len  # noqa: PLC0415 - 7 ms, and few tables hold wide characters
+
+    return cell_len(text)
 
 
 def _level(widths: Sequence[int], room: int) -> int:
@@ -33,14 +40,22 @@ def _fitted(widths: list[int], shrinking: Collection[int], width: int) -> list[i
 
 def _pieces(cell: str, width: int, *, cut: bool) -> list[str]:
     """A cell as lines of that width; when it is cut, as one that ends in an ellipsis."""
-    if cell_len(cell) <= width:
+    if _width(cell) <= width:
         return [cell]
+    from rich.cells import chop_cells, set_cell_size  # noqa: PLC0415 - only where there is no room
+
     return [set_cell_size(cell, width - 1) + "\N{HORIZONTAL ELLIPSIS}"] if cut else chop_cells(cell, width)
 
 
 def _padded(cell: str, width: int, *, right: bool) -> str:
-    blank = " " * (width - cell_len(cell))
-    return blank + cell if right else cell + blank
+    width -= _width(cell) - len(cell)
+    return cell.rjust(width) if right else cell.ljust(width)
+
+
+def _joined(cells: Sequence[str], widths: Sequence[int], right: Collection[int]) -> str:
+    """One line; a last cell that is not aligned to the right ends it."""
+    padded = [_padded(cell, widths[number], right=number in right) for number, cell in enumerate(cells)]
+    return (" " * _GAP).join(padded) if len(cells) - 1 in right else (" " * _GAP).join([*padded[:-1], cells[-1]])
 
 
 def lines(
@@ -63,17 +78,13 @@ def lines(
         width: of the terminal; None when there is room for anything.
     """
     table = [headings, *rows]
-    widths = [max(map(cell_len, column)) for column in zip(*table, strict=True)]
+    widths = [max(map(_width, column)) for column in zip(*table, strict=True)]
     if width is not None:
         widths = _fitted(widths, {*fold, *cut}, width)
-    last = len(widths) - 1
     for row in table:
+        if width is None:
+            yield _joined(row, widths, right)
+            continue
         cells = [_pieces(cell, widths[number], cut=number in cut) for number, cell in enumerate(row)]
         for pieces in zip_longest(*cells, fillvalue=""):
-            padded = (
-                piece
-                if number == last and number not in right
-                else _padded(piece, widths[number], right=number in right)
-                for number, piece in enumerate(pieces)
-            )
-            yield (" " * _GAP).join(padded)
+            yield _joined(pieces, widths, right)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import _sqlite3 as sqlite3  # the package around it imports datetime, which costs 1 ms at each hook call
 import os
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from types import TracebackType
 
 from rollouts.errors import DamagedCatalogError, RolloutsError
@@ -12,6 +12,8 @@ from rollouts.models import Session, Snapshot, Workspace
 from rollouts.storage import migrations
 
 _WAIT_SECONDS = 30.0
+_BATCH = 500
+"""Values of one statement; SQLite takes 999 and more."""
 _WORKSPACE = "id, root_path, remote_url, created_at, identity"
 _SNAPSHOT = (
     "id, workspace_id, session_id, message_id, store_commit_sha, vcs, metadata, captured_at,"
@@ -256,14 +258,22 @@ class Catalog:
 
     # What changed from tree to tree
 
-    def change(self, old_tree: str, new_tree: str) -> Counts | None:
-        """What was counted between two trees; None when nothing was yet."""
-        sql = "SELECT files, insertions, deletions FROM changes WHERE old_tree = ? AND new_tree = ?"
-        rows = self._rows(sql, old_tree, new_tree)
-        return rows[0] if rows else None  # type: ignore[return-value] # the columns' types are the schema's
+    def changes(self, old_trees: Sequence[str]) -> dict[tuple[str, str], Counts]:
+        """(old tree, new tree) -> what was counted between the two, where it was, for each of some old trees."""
+        found = {}
+        for start in range(0, len(old_trees), _BATCH):
+            batch = old_trees[start : start + _BATCH]
+            marks = ", ".join("?" * len(batch))
+            sql = f"SELECT old_tree, new_tree, files, insertions, deletions FROM changes WHERE old_tree IN ({marks})"
+            found.update({row[:2]: row[2:] for row in self._rows(sql, *batch)})
+        return found  # type: ignore[return-value] # the columns' types are the schema's
 
-    def add_change(self, old_tree: str, new_tree: str, change: Counts) -> None:
-        self._rows("INSERT OR REPLACE INTO changes VALUES (?, ?, ?, ?, ?)", old_tree, new_tree, *change)
+    def add_changes(self, changes: Mapping[tuple[str, str], Counts]) -> None:
+        rows = [(*pair, *counts) for pair, counts in changes.items()]
+        try:
+            self._connection.executemany("INSERT OR REPLACE INTO changes VALUES (?, ?, ?, ?, ?)", rows)
+        except sqlite3.Error as error:
+            raise _words(error, self.path) from error
 
     # Another catalog's rows, for a rebuild
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Iterable
 
 from rollouts.errors import CommandError, DamagedCatalogError, DamagedStoreError, RolloutsError
@@ -59,8 +60,9 @@ def _trees(store: GitStore, snapshots: list[Snapshot]) -> dict[str, str]:
 
 def _change(summary: str) -> Change:
     """Numbers of a line like ` 2 files changed, 3 insertions(+), 1 deletion(-)`, in which zeros are left out."""
-    found = {words.split()[1][:3]: int(words.split()[0]) for words in summary.split(",")}
-    return Change(found.get("fil", 0), found.get("ins", 0), found.get("del", 0))
+    words = summary.split()
+    found = {word[:3]: int(number) for number, word in itertools.pairwise(words) if number.isdecimal()}
+    return Change(found["fil"], found.get("ins", 0), found.get("del", 0))
 
 
 def _counted(store: GitStore, pairs: list[Pair]) -> dict[Pair, Change]:
@@ -96,8 +98,7 @@ def _keep(catalog: Catalog, counted: dict[Pair, Change]) -> None:
     """Keeps what was counted, where the catalog can be written; elsewhere it is counted again next time."""
     try:
         with catalog:
-            for pair, change in counted.items():
-                catalog.add_change(*pair, change)
+            catalog.add_changes(counted)
     except DamagedCatalogError:
         raise
     except RolloutsError:  # read-only, full or busy
@@ -118,9 +119,11 @@ def since_the_turn_before(catalog: Catalog, store: GitStore, snapshots: list[Sna
     earlier = before(snapshots)
     trees = _trees(comparing.present(store), snapshots) if earlier else {}
     pairs = {row.id: (trees[earlier[row.id].id], trees[row.id]) for row in snapshots if row.id in earlier}
-    known = {pair: tuple(_NOTHING) if pair[0] == pair[1] else catalog.change(*pair) for pair in pairs.values()}
-    asked = [pair for pair, change in known.items() if change is None]
-    counted = _counted(store, asked) if asked else {}
-    if counted:
+    known = {pair: Change(*counts) for pair, counts in catalog.changes([old for old, _ in pairs.values()]).items()}
+    known |= {pair: _NOTHING for pair in pairs.values() if pair[0] == pair[1]}
+    asked = [pair for pair in dict.fromkeys(pairs.values()) if pair not in known]
+    if asked:
+        counted = _counted(store, asked)
         _keep(catalog, counted)
-    return {name: Change(*(known[pair] or counted[pair])) for name, pair in pairs.items()}
+        known |= counted
+    return {name: known[pair] for name, pair in pairs.items()}

@@ -2,6 +2,14 @@
 
 from __future__ import annotations
 
+import os
+import re
+
+from rollouts.errors import RolloutsError
+
+_SCHEMES = frozenset({"file", "git", "http", "https", "ssh", "git+ssh", "ssh+git"})
+_HELPER = re.compile(r"[A-Za-z0-9][A-Za-z0-9+.-]*::")
+
 
 def without_credentials(url: str) -> str:
     """The URL with no password in it, nor a user name over HTTP, where a token often stands in its place."""
@@ -12,3 +20,27 @@ def without_credentials(url: str) -> str:
     userinfo, at, host = rest[:end].rpartition("@")
     user = userinfo.partition(":")[0] + at if scheme.lower() in {"ssh", "git+ssh", "ssh+git"} and at else ""
     return f"{scheme}://{user}{host}{rest[end:]}"
+
+
+def checked(url: str) -> str:
+    """The URL or path of an archive, where git can take it for nothing else; a path is made absolute.
+
+    Raises:
+        RolloutsError: it is empty, an option, a command (`ext::…`), or of no scheme that archives are reached by.
+    """
+    url = url.strip()
+    if not url:
+        raise RolloutsError("remote URL cannot be empty; name a bare repository by its URL or path")
+    if url.startswith("-") or not url.isprintable():
+        raise RolloutsError("refused: a remote URL neither begins with a dash nor holds control characters")
+    if _HELPER.match(url):
+        raise RolloutsError(
+            f"refused: {url.partition('::')[0]}:: starts a program; name a repository by its URL or path"
+        )
+    scheme, separator, rest = url.partition("://")
+    if separator and (scheme.lower() not in _SCHEMES or rest.rpartition("@")[2].startswith("-")):
+        raise RolloutsError(
+            f"refused: {without_credentials(url)} is no URL of an archive ({', '.join(sorted(_SCHEMES))})"
+        )
+    is_path = not separator and ":" not in url.partition("/")[0]
+    return os.path.abspath(url) if is_path else url

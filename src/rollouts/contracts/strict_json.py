@@ -24,6 +24,12 @@ MAX_DEPTH = 200
 _WHITESPACE = " \t\n\r"
 
 
+class Number(str):
+    """A number as it is written, of which Python's own types would round one and rewrite another."""
+
+    __slots__ = ()
+
+
 class _Rules:
     """What the scanner asks of its context (as `json.JSONDecoder` would answer)."""
 
@@ -45,6 +51,11 @@ class _Rules:
         raise ValueError(f"{name} is not JSON")
 
 
+class _AsWritten(_Rules):
+    parse_float = Number  # type: ignore[assignment] # any function of the text will do
+    parse_int = Number  # type: ignore[assignment] # as above
+
+
 def _check_depth_and_text(value: Json) -> None:
     level = [value]
     for _ in range(MAX_DEPTH + 1):
@@ -63,8 +74,8 @@ def _check_depth_and_text(value: Json) -> None:
     raise ValueError(f"it is nested deeper than {MAX_DEPTH} levels")
 
 
-def _scan(text: str, start: int) -> tuple[Json, int]:
-    scan = make_scanner(_Rules())  # type: ignore[arg-type] # the stub asks for a scanner, C for its attributes
+def _scan(text: str, start: int, rules: type[_Rules]) -> tuple[Json, int]:
+    scan = make_scanner(rules())  # type: ignore[arg-type] # the stub asks for a scanner, C for its attributes
     try:
         found: tuple[Json, int] = scan(text, start)
     except SystemError:  # the accelerator finds its own error class only where the package has been imported
@@ -74,15 +85,19 @@ def _scan(text: str, start: int) -> tuple[Json, int]:
     return found
 
 
-def parse(text: str) -> Json:
+def parse(text: str, *, as_written: bool = False) -> Json:
     """Parses one JSON value.
+
+    Args:
+        text: the JSON.
+        as_written: numbers become `Number`, for a text that is to be written again.
 
     Raises:
         ValueError: not JSON, a key twice, NaN or Infinity, a lone surrogate, or nesting deeper than MAX_DEPTH.
     """
     start = len(text) - len(text.lstrip(_WHITESPACE))
     try:
-        value, end = _scan(text, start)
+        value, end = _scan(text, start, _AsWritten if as_written else _Rules)
     except StopIteration as error:
         raise ValueError(f"a value is expected at character {error.value}") from None
     except RecursionError:
@@ -118,7 +133,9 @@ def one_line(text: str) -> str:
 
 
 def dump(value: object) -> str:
-    """Compact ASCII JSON of dicts, lists, tuples, str, int, bool and None."""
+    """Compact ASCII JSON of dicts, lists, tuples, str, Number, int, bool and None."""
+    if isinstance(value, Number):
+        return value
     if isinstance(value, str):
         return quote(value)
     if value is None or isinstance(value, bool):
@@ -130,3 +147,14 @@ def dump(value: object) -> str:
     if isinstance(value, list | tuple):
         return "[" + ",".join(map(dump, value)) + "]"
     raise TypeError(f"no JSON for {type(value).__name__}")
+
+
+def dump_sorted(value: object, margin: str = "\n") -> str:
+    """The same in many lines, as `json.dumps` with `indent=2, sort_keys=True` writes them."""
+    inner = margin + "  "
+    if isinstance(value, Mapping) and value:
+        items = (f"{quote(key)}: {dump_sorted(value[key], inner)}" for key in sorted(value))
+        return "{" + inner + f",{inner}".join(items) + margin + "}"
+    if isinstance(value, list | tuple) and value:
+        return "[" + inner + f",{inner}".join(dump_sorted(item, inner) for item in value) + margin + "]"
+    return dump(value)

@@ -45,6 +45,13 @@ class CommandError(RolloutsError):
         return any(sign in self.stderr for sign in signs)
 
 
+class SilentError(RolloutsError):
+    """A process that Rollouts started had nothing to say for too long."""
+
+    def __init__(self, program: str, seconds: float) -> None:
+        super().__init__(f"{program} got no answer for {seconds:.0f} seconds")
+
+
 class DamagedCatalogError(RolloutsError):
     """The catalog is not a database, is malformed, or is missing while stores are there; it can be rebuilt."""
 

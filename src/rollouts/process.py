@@ -7,15 +7,17 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from types import TracebackType
 
-from rollouts.errors import CommandError, RolloutsError
+from rollouts.errors import CommandError, RolloutsError, SilentError
 
 Argument = str | bytes
 Input = bytes | int | None
 """What a process reads: these bytes, an open file, or nothing."""
 
+_GLANCE = 0.1
+"""Seconds between looks at what a process says."""
 SIGKILL, SIGPIPE = 9, 13  # the same on every POSIX system; importing `signal` costs 2 ms
 
 
@@ -58,6 +60,7 @@ class Running:
     ) -> None:
         self.program = os.path.basename(os.fsdecode(command[0]))
         self._end = os.killpg if group else os.kill
+        self._printed: list[bytes] = []
         self._stderr = _scratch()
         self._stdout, write_end = os.pipe()
         source = _source(stdin)
@@ -109,9 +112,32 @@ class Running:
             time.sleep(0.01)
         return True
 
+    def words(self, patience: float) -> Iterator[bytes]:
+        """What it says on stderr, as it comes, to the end; what it prints meanwhile is kept for `finish`.
+
+        Raises:
+            SilentError: it neither said nor printed anything for `patience` seconds.
+        """
+        import select  # noqa: PLC0415 - only for what may take long
+
+        heard, last = 0, time.monotonic()
+        open_still = True
+        while open_still:
+            if select.select([self._stdout], [], [], _GLANCE)[0]:
+                chunk = os.read(self._stdout, 1 << 20)
+                self._printed.append(chunk)
+                open_still = bool(chunk)
+                last = time.monotonic()
+            said = os.pread(self._stderr, 1 << 20, heard)
+            if said:
+                heard, last = heard + len(said), time.monotonic()
+                yield said
+            if time.monotonic() - last > patience:
+                raise SilentError(self.program, patience)
+
     def finish(self) -> tuple[int, bytes, bytes]:
         """Waits for the end. Returns the exit status (negative: a signal), stdout and stderr."""
-        out = _all_of(self._stdout)
+        out = b"".join(self._printed) + _all_of(self._stdout)
         assert self.pid is not None  # noqa: S101 - for the type checker: finish is called once
         _, status = os.waitpid(self.pid, 0)
         self.pid = None

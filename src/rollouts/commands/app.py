@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from rollouts import __version__
-from rollouts.commands import demo, diff, history, show, snapshot, status, upkeep, workspaces
+from rollouts.commands import archives, demo, diff, history, remote, show, snapshot, status, upkeep, workspaces
 from rollouts.errors import RolloutsError
 
 _INTERRUPTED = 130
@@ -21,6 +21,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
 )
 workspace_app = typer.Typer(help="Workspaces that the catalog knows.", context_settings=_HELP, rich_markup_mode=None)
+remote_app = typer.Typer(help="Where snapshots are archived.", context_settings=_HELP, rich_markup_mode=None)
 
 app.command("snapshot")(snapshot.snapshot)
 app.command("restore")(snapshot.restore)
@@ -30,10 +31,15 @@ app.command("log")(history.log)
 app.command("show")(show.show)
 app.command("diff")(diff.diff)
 app.command("status")(status.status_)
+app.command("push")(archives.push)
 app.command("delete")(snapshot.delete)
 app.command("gc")(upkeep.gc)
 app.command("doctor")(upkeep.doctor)
 app.command("demo")(demo.demo)
+remote_app.command("set")(remote.set_)
+remote_app.command("clear")(remote.clear)
+remote_app.command("show")(remote.show)
+app.add_typer(remote_app, name="remote")
 workspace_app.command("list")(workspaces.list_)
 workspace_app.command("move")(workspaces.move)
 workspace_app.command("forget")(workspaces.forget)

@@ -256,11 +256,16 @@ class Archive:
                 f"session {turn.session_id!r} is already associated with workspace {owner.root_path}"
                 f" and cannot be snapshotted under {root}{gone}"
             )
-        if record is None:
-            new = Workspace(os.urandom(16).hex(), root, None, _now(), workspace.identity(place))
-            with self.catalog:
-                record = self.catalog.add_workspace(new, self.home.store(new.id))
-        return record
+        return record or self._added(place)
+
+    def _added(self, place: Place) -> Workspace:
+        new = Workspace(os.urandom(16).hex(), os.fsdecode(place.root), None, _now(), workspace.identity(place))
+        with self.catalog:
+            return self.catalog.add_workspace(new, self.home.store(new.id))
+
+    def register(self, place: Place) -> Workspace:
+        """The workspace of a directory, made when it is new."""
+        return self.catalog.workspace_at(os.fsdecode(place.root)) or self._moved_here(place) or self._added(place)
 
     def _moved_here(self, place: Place) -> Workspace | None:
         """The workspace whose directory is this one under a new name, where that is certain.

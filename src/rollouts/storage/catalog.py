@@ -166,6 +166,24 @@ class Catalog:
         sql = "UPDATE workspaces SET root_path = ?, identity = ? WHERE id = ?"
         self._rows(sql, _path_in(root_path), identity, workspace_id)
 
+    def set_remote(self, workspace_id: str, url: str | None) -> None:
+        """Notes where a workspace's archive is.
+
+        Raises:
+            RolloutsError: it is another workspace's archive.
+        """
+        try:
+            self._connection.execute("UPDATE workspaces SET remote_url = ? WHERE id = ?", (url, workspace_id))
+        except sqlite3.IntegrityError as error:
+            rows = self._rows(f"SELECT {_WORKSPACE} FROM workspaces WHERE remote_url = ?", url)
+            owner = _workspace(rows[0]).root_path if rows else "another"
+            raise RolloutsError(
+                f"remote URL is already configured for workspace: {owner}; an archive is of one workspace,"
+                " and `rollouts remote clear` frees it"
+            ) from error
+        except sqlite3.Error as error:
+            raise _words(error, self.path) from error
+
     def store_path(self, workspace_id: str) -> str:
         """Where the catalog says that a workspace's store is; agent-rollouts 0.1 goes by it, and nothing here."""
         return str(self._rows("SELECT store_path FROM workspaces WHERE id = ?", workspace_id)[0][0])
@@ -245,6 +263,7 @@ class Catalog:
         for snapshot in snapshots:
             self._rows("DELETE FROM snapshots WHERE id = ?", snapshot.id)
             self._rows("INSERT OR IGNORE INTO deletions VALUES (?, ?)", snapshot.id, snapshot.workspace_id)
+        self._rows("DELETE FROM known_tags WHERE snapshot_id NOT IN (SELECT id FROM snapshots)")
         kept = "SELECT tree FROM snapshots WHERE tree IS NOT NULL"
         self._rows(f"DELETE FROM changes WHERE old_tree NOT IN ({kept}) OR new_tree NOT IN ({kept})")
 
@@ -255,6 +274,20 @@ class Catalog:
 
     def forget_deletions(self, workspace_id: str) -> None:
         self._rows("DELETE FROM deletions WHERE workspace_id = ?", workspace_id)
+
+    # Tags of archives, which never change under their object's id
+
+    def known_tags(self) -> dict[str, str]:
+        """Object id of a tag -> the snapshot that it was found to hold, of those that are here."""
+        rows = self._rows("SELECT oid, snapshot_id FROM known_tags WHERE snapshot_id IN (SELECT id FROM snapshots)")
+        return {str(oid): str(snapshot_id) for oid, snapshot_id in rows}
+
+    def know_tags(self, tags: Mapping[str, str]) -> None:
+        """Notes what tags were found to hold."""
+        try:
+            self._connection.executemany("INSERT OR REPLACE INTO known_tags VALUES (?, ?)", list(tags.items()))
+        except sqlite3.Error as error:
+            raise _words(error, self.path) from error
 
     # What changed from tree to tree
 

@@ -6,9 +6,10 @@ Each git process gets an environment without any inherited `GIT_*`: inside a hoo
 from __future__ import annotations
 
 import os
+import sys
 from collections.abc import Mapping
 
-from rollouts.process import Running, pass_on, run, start
+from rollouts.process import Input, Running, pass_on, run, start
 
 # The store's info/attributes outranks every .gitattributes of a workspace: bytes go in and out as they are.
 ATTRIBUTES = b"* -text -eol -crlf -filter -ident -working-tree-encoding -export-ignore -export-subst\n"
@@ -32,6 +33,30 @@ _NOTHING: Mapping[str, str] = {}
 _ALLOCATOR = {"MALLOC_TRIM_THRESHOLD_": "16777216", "MALLOC_TOP_PAD_": "1048576"}
 _USER = ("--no-pager", "-c", "core.fsmonitor=false", "-c", "core.hooksPath=/dev/null")
 _STREAMED = ("-c", "core.bigFileThreshold=1", "-c", "core.compression=1")  # all new blobs of one command into one pack
+
+
+# A push or fetch is the user's, to a server that the user's settings know; what is sent and kept is ours to say.
+_NETWORK = (
+    *("--no-pager", "-c", "core.hooksPath=/dev/null", "-c", "core.fsmonitor=false", "-c", "gc.auto=0"),
+    *("-c", "maintenance.auto=false", "-c", "push.gpgSign=false", "-c", "push.followTags=false"),
+    *("-c", "push.recurseSubmodules=no", "-c", "push.pushOption=", "-c", "fetch.recurseSubmodules=false"),
+    *("-c", "fetch.fsckObjects=false", "-c", "fetch.prune=false", "-c", "fetch.pruneTags=false"),
+    *("-c", "fetch.writeCommitGraph=false", "-c", "fetch.output=full", "-c", "transfer.credentialsInUrl=allow"),
+)
+_NETWORK_VARIABLES = frozenset(
+    {
+        *(
+            "GIT_SSH",
+            "GIT_SSH_COMMAND",
+            "GIT_SSH_VARIANT",
+            "GIT_ASKPASS",
+            "GIT_PROXY_COMMAND",
+            "GIT_PROTOCOL_FROM_USER",
+        ),
+        *("GIT_CONFIG_GLOBAL", "GIT_CONFIG_SYSTEM", "GIT_CONFIG_NOSYSTEM", "GIT_CONFIG_COUNT"),
+    }
+)
+_PROTOCOLS = "file:git:http:https:ssh"
 
 
 def _environment(**settings: str) -> dict[str, str]:
@@ -126,10 +151,35 @@ def print_sealed(store: str, *args: str, settings: Mapping[str, str] = _NOTHING,
     pass_on(_sealed_command((pager, *args), None, streamed=False), env)
 
 
+def quoted(path: str) -> str:
+    """A path as git reads it in a list of alternate object directories."""
+    return '"' + path.replace("\\", "\\\\").replace('"', '\\"').replace("\n", "\\n") + '"'
+
+
 def with_objects_of(objects: str) -> dict[str, str]:
     """The setting that lets a command on one store read the objects of another `objects` directory as well."""
-    quoted = objects.replace("\\", "\\\\").replace('"', '\\"').replace("\n", "\\n")
-    return {"GIT_ALTERNATE_OBJECT_DIRECTORIES": f'"{quoted}"'}
+    return {"GIT_ALTERNATE_OBJECT_DIRECTORIES": quoted(objects)}
+
+
+def _of_user(name: str) -> bool:
+    """Whether a `GIT_*` variable says how the user reaches servers, and not where a repository is."""
+    return name in _NETWORK_VARIABLES or name.startswith(
+        ("GIT_SSL_", "GIT_HTTP_", "GIT_CONFIG_KEY_", "GIT_CONFIG_VALUE_")
+    )
+
+
+def start_network(repository: str, *args: str, stdin: Input = None) -> Running:
+    """Starts a git command on a repository of ours that speaks to a server: with the user's credentials and proxies.
+
+    Only protocols that reach servers are spoken; nothing starts a program that a URL names. A terminal is there for
+    git or ssh to ask for a password; without one they ask nobody. What was started ends with the `with` block.
+    """
+    env = _environment(GIT_DIR=repository, GIT_ALLOW_PROTOCOL=_PROTOCOLS)
+    env |= {name: value for name, value in os.environ.items() if _of_user(name)}
+    interactive = sys.stdin is not None and sys.stdin.isatty()
+    if interactive:
+        env["GIT_TERMINAL_PROMPT"] = os.environ.get("GIT_TERMINAL_PROMPT", "1")
+    return start(("git", *_NETWORK, *args), env, stdin, group=not interactive)
 
 
 def start_user(git_dir: bytes, work_tree: bytes, *args: str | bytes, stdin: bytes | None = None) -> Running:

@@ -77,6 +77,11 @@ class GitStore:
                 file.write(git.ATTRIBUTES)
             os.rename(attributes + ".new", attributes)
 
+    def read_also(self, other: GitStore) -> None:
+        """Reads the objects of another store as well, for as long as both are there."""
+        with open(f"{self.path}/objects/info/alternates", "w", encoding="utf-8", errors="surrogateescape") as file:
+            file.write(git.quoted(f"{other.path}/objects") + "\n")
+
     # What is in the index, and what changed since
 
     def refresh(self, root: bytes) -> Running:

@@ -50,10 +50,16 @@ def _changes_between_trees(connection: sqlite3.Connection) -> None:
     )
 
 
+def _known_tags_of_archives(connection: sqlite3.Connection) -> None:
+    """A tag that another program made may hold a snapshot that is here: it is fetched and read once."""
+    connection.execute("CREATE TABLE known_tags (oid TEXT PRIMARY KEY, snapshot_id TEXT NOT NULL) WITHOUT ROWID")
+
+
 MIGRATIONS: tuple[Callable[[sqlite3.Connection], None], ...] = (
     _as_agent_rollouts_0_1,
     _facts_of_a_snapshot,
     _changes_between_trees,
+    _known_tags_of_archives,
 )
 VERSION = len(MIGRATIONS)
 

@@ -1,0 +1,135 @@
+"""push, pull."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Generator
+from typing import Annotated, TypeVar
+
+import typer
+
+from rollouts import paths
+from rollouts import push as pushing
+from rollouts.commands import capture, output
+from rollouts.commands.options import AsJson, DryRun, Message, Session, Workspace
+from rollouts.commands.selecting import several
+from rollouts.contracts import tag
+from rollouts.errors import RolloutsError
+from rollouts.push import CONFLICT, FAILED, PUSHED, SKIPPED, Job, Outcome, Sent
+from rollouts.storage import opening
+from rollouts.storage.archive import Archive
+
+_KINDS = {PUSHED: "pushed", SKIPPED: "skipped", CONFLICT: "conflicts", FAILED: "failed"}
+_WIDTH = 79
+Result = TypeVar("Result")
+
+
+def followed(work: Generator[bytes, None, Result]) -> Result:
+    """The result of some work; on a terminal what git says of its progress is passed on meanwhile."""
+    watched = sys.stderr.isatty()
+    while True:
+        try:
+            said = next(work)
+        except StopIteration as end:
+            if watched:
+                sys.stderr.write("\r\x1b[K")
+            return end.value  # type: ignore[no-any-return] # the generator's own type
+        if watched:
+            lines = said.decode(errors="replace").replace("\n", "\r").rstrip("\r").split("\r")
+            sys.stderr.write(f"\r\x1b[K{capture.shown(lines[-1])[:_WIDTH]}")
+            sys.stderr.flush()
+
+
+def _outcome_json(outcome: Outcome) -> dict[str, object]:
+    row = outcome.snapshot
+    return {
+        "id": row.id,
+        "session_id": row.session_id,
+        "message_id": row.message_id,
+        "tag": tag.ref(row.session_id, row.message_id),
+        "status": outcome.status,
+        "reason": outcome.reason or None,
+    }
+
+
+def _sent_json(sent: Sent) -> dict[str, object]:
+    counts = {name: sent.count(status) for status, name in _KINDS.items()}
+    return {
+        "id": sent.workspace.id,
+        **output.path_fields(sent.workspace.root_path, "root_path"),
+        "remote_url": sent.url,
+        **counts,
+        "error": sent.error,
+        "snapshots": [_outcome_json(outcome) for outcome in sent.outcomes],
+    }
+
+
+def _sent_all(home: Archive, jobs: list[Job], *, replace: bool, dry_run: bool) -> list[Sent]:
+    found = []
+    for job in jobs:
+        if job.snapshots:
+            what = "Looking at" if dry_run else "Pushing"
+            output.say(f"{what} {len(job.snapshots)} snapshots of {capture.shown(job.workspace.root_path)}")
+        try:
+            found.append(followed(pushing.send(home, job, replace=replace, dry_run=dry_run)))
+        except RolloutsError as error:
+            if len(jobs) == 1:
+                raise
+            found.append(pushing.not_sent(job, str(error)))
+    return found
+
+
+def _print_sent(sent: list[Sent], counts: dict[str, int], *, dry_run: bool) -> None:
+    output.line(f"{'Would push' if dry_run else 'Pushed'} snapshots {counts[PUSHED]}")
+    output.line(f"skipped existing: {counts[SKIPPED]}")
+    for status, name in ((CONFLICT, "conflicts"), (FAILED, "failed")):
+        if counts[status]:
+            output.line(f"{name}: {counts[status]}")
+    output.line(f"workspaces: {len(sent)}")
+    for found in sent:
+        output.line(f"archive: {capture.shown(found.url)}")
+    wrong = [
+        (
+            found.workspace.root_path,
+            outcome.snapshot.session_id,
+            outcome.snapshot.message_id,
+            outcome.status,
+            outcome.reason,
+        )
+        for found in sent
+        for outcome in found.outcomes
+        if outcome.status in {CONFLICT, FAILED} and outcome.reason != found.error
+    ]
+    wrong += [(found.workspace.root_path, "-", "-", FAILED, found.error) for found in sent if found.error]
+    if wrong:
+        output.table(("Workspace", "Session", "Message", "What", "Why"), wrong, fold=(0, 1, 2, 4))
+
+
+def push(
+    workspace: Workspace = ".",
+    session: Session = None,
+    message: Message = None,
+    everything: Annotated[bool, typer.Option("--all", help="Every workspace that has an archive.")] = False,
+    replace: Annotated[bool, typer.Option("--replace", help="Overwrite tags that hold another snapshot.")] = False,
+    dry_run: DryRun = False,
+    as_json: AsJson = False,
+) -> None:
+    """Send snapshots to the workspace's archive.
+
+    What is there already is skipped. A tag with another snapshot under the same session and message is a conflict, and
+    left alone. Exits 1 when there was one, or when something could not be sent.
+
+    Example: rollouts push --session S
+    """
+    selection = several(workspace, session, message, None, everything=everything)
+    with opening.opened(paths.home()) as home:
+        output.warn(home.notes)
+        sent = _sent_all(home, pushing.plan(home, selection), replace=replace, dry_run=dry_run)
+    counts = {status: sum(found.count(status) for found in sent) for status in _KINDS}
+    if as_json:
+        totals = {name: counts[status] for status, name in _KINDS.items()}
+        workspaces = [_sent_json(found) for found in sent]
+        output.document({"dry_run": dry_run, **totals, "created_remotes": 0, "workspaces": workspaces})
+    else:
+        _print_sent(sent, counts, dry_run=dry_run)
+    raise typer.Exit(1 if counts[CONFLICT] or counts[FAILED] or any(found.error for found in sent) else 0)

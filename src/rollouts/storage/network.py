@@ -1,0 +1,195 @@
+"""What is said to archive remotes, by git, and what their answers mean.
+
+Each function here is a generator: it yields what git says of its progress, and returns the outcome.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Generator, Sequence
+
+from rollouts.contracts import tag
+from rollouts.contracts.remote_url import without_credentials
+from rollouts.errors import RolloutsError, SilentError
+from rollouts.process import Input
+from rollouts.record import Record
+from rollouts.storage import git
+
+_PATIENCE = 120.0
+_USERINFO = re.compile(r"(?<=://)[^/@\s']+@")
+_PROGRESS = re.compile(r"\d+% \(|, done\.$")
+_NO_LOGIN = (
+    "let git know a login for it (a credential helper, `gh auth setup-git`, an ssh key), or name a URL that needs none"
+)
+_NO_REPOSITORY = "check `rollouts remote show`; `rollouts push --create-remote` makes one on GitHub"
+_ADVICE = (
+    ("could not read Username|could not read Password|Authentication failed|terminal prompts disabled", _NO_LOGIN),
+    ("Permission denied|The requested URL returned error: 40[13]|Host key verification failed", _NO_LOGIN),
+    ("not found|does not appear to be a git repository|does not exist", _NO_REPOSITORY),
+    ("resolve host|onnection refused|ailed to connect|unable to connect|timed out|route to host", "check the network"),
+    ("No space left|quota exceeded", "the archive is full; make room there"),
+    ("dubious ownership", "the repository belongs to another user of this machine"),
+    ("transport '.*' not allowed", "archives are reached by path, file, ssh, https, http or git"),
+)
+
+
+class ArchiveError(RolloutsError):
+    """An archive could not be reached, or ended the conversation.
+
+    Attributes:
+        is_lasting: whether the same would happen if it were asked again right now.
+    """
+
+    is_lasting = False
+
+
+class Answer(Record):
+    """What a server said of one ref of a push."""
+
+    is_taken: bool
+    reason: str
+
+
+class Pushed(Record):
+    """The outcome of one push."""
+
+    answers: dict[str, Answer]
+    """Of the refs for which an answer came."""
+    error: ArchiveError | None
+    """Why the push as a whole failed, when it did."""
+
+
+def patience() -> float:
+    """Seconds for which a server may say nothing: ROLLOUTS_NETWORK_TIMEOUT, or two minutes.
+
+    Raises:
+        RolloutsError: the variable is not a number above zero.
+    """
+    text = os.environ.get("ROLLOUTS_NETWORK_TIMEOUT")
+    if text is None:
+        return _PATIENCE
+    try:
+        seconds = float(text)
+    except ValueError:
+        seconds = 0.0
+    if not seconds > 0:
+        raise RolloutsError(f"ROLLOUTS_NETWORK_TIMEOUT must be a number of seconds above 0, not {text!r}")
+    return seconds
+
+
+def _said(stderr: bytes) -> list[str]:
+    """The lines that a git said at its end, without progress and without credentials."""
+    lines = [line.rpartition("\r")[2].strip() for line in stderr.decode(errors="replace").split("\n")]
+    return [_USERINFO.sub("", line) for line in lines if line]
+
+
+def _reason(stderr: bytes, code: int) -> str:
+    lines = _said(stderr)
+    named = [line for line in lines if line.startswith(("fatal:", "error:", "ssh:", "remote: error", "remote: fatal"))]
+    # what ends the conversation comes first; what follows from that, after it
+    best = next((line for line in named if not line.startswith("fatal: the remote end hung up")), None)
+    return best or (lines or [f"git ended with exit code {code}"])[-1]
+
+
+def _error(url: str, stderr: bytes, code: int) -> ArchiveError:
+    reason = _reason(stderr, code)
+    everything = " ".join(_said(stderr))
+    advice = next((words for pattern, words in _ADVICE if re.search(pattern, everything)), None)
+    error = ArchiveError(f"{without_credentials(url)}: {reason.rstrip('.')}; {advice or 'try again'}")
+    error.is_lasting = advice is not None
+    return error
+
+
+def _talk(
+    repository: str, url: str, *args: str, stdin: Input = None
+) -> Generator[bytes, None, tuple[int, bytes, bytes]]:
+    """Runs a git that speaks to a server to its end.
+
+    Raises:
+        ArchiveError: nothing was heard for too long.
+    """
+    try:
+        with git.start_network(repository, *args, stdin=stdin) as running:
+            yield from running.words(patience())
+            return running.finish()
+    except SilentError as error:
+        more = "ROLLOUTS_NETWORK_TIMEOUT=SECONDS waits longer"
+        silence = ArchiveError(f"{without_credentials(url)}: {error}; {more}")
+        silence.is_lasting = True
+        raise silence from error
+
+
+def listing(repository: str, url: str) -> Generator[bytes, None, dict[str, str]]:
+    """Ref -> object id of all tags of snapshots in an archive.
+
+    Raises:
+        ArchiveError: it could not be had.
+    """
+    pattern = f"{tag.FOLDER}*"
+    code, out, err = yield from _talk(repository, url, "ls-remote", "-q", "--tags", "--refs", "--", url, pattern)
+    if code:
+        raise _error(url, err, code)
+    pairs = (line.split("\t") for line in out.decode(errors="replace").splitlines())
+    return {name: oid for oid, name in pairs}
+
+
+def fetch(repository: str, url: str, refs: Sequence[str]) -> Generator[bytes, None, None]:
+    """Fetches refs under their own names, and no history; what the repository can read already is not sent.
+
+    Args:
+        repository: where they go.
+        url: the archive.
+        refs: full names.
+
+    Raises:
+        ArchiveError: it could not be done; then nothing is fetched.
+    """
+    specs = "".join(f"+{ref}:{ref}\n" for ref in refs).encode()
+    options = ("--no-tags", "--no-write-fetch-head", "--no-auto-gc", "--depth=1", "--progress", "--stdin")
+    code, _, err = yield from _talk(repository, url, "fetch", *options, "--", url, stdin=specs)
+    if code:
+        raise _error(url, err, code)
+
+
+def _of_the_server(stderr: bytes) -> str:
+    """What a server says by itself of why it refuses."""
+    lines = [line.removeprefix("remote:").strip() for line in _said(stderr) if line.startswith("remote:")]
+    return next((line for line in reversed(lines) if line and not _PROGRESS.search(line)), "")
+
+
+def _answers(printed: bytes, why: str) -> dict[str, Answer]:
+    """What `git push --porcelain` says of each ref: https://git-scm.com/docs/git-push#_output.
+
+    A ref without an answer, because the connection broke, is left out.
+    """
+    found = {}
+    for line in printed.decode(errors="replace").splitlines():
+        flag, _, rest = line.partition("\t")
+        names, _, summary = rest.partition("\t")
+        if len(flag) == 1 and names and not summary.startswith("[remote failure]"):
+            reason = summary.partition("(")[2].removesuffix(")") or summary
+            if why and summary.startswith("[remote rejected]"):
+                reason = f"{reason}: {why}"
+            found[names.rpartition(":")[2]] = Answer(flag != "!", reason)
+    return found
+
+
+def push(repository: str, url: str, specs: Sequence[str], leases: Sequence[str]) -> Generator[bytes, None, Pushed]:
+    """Pushes objects to refs, each by itself: one that is refused keeps no other back.
+
+    Args:
+        repository: has the objects, or reads them elsewhere.
+        url: the archive.
+        specs: `<object>:<ref>`; a ref that is there is left alone, unless a lease says what it is now.
+        leases: `<ref>:<object that it is now>`.
+    """
+    forced = (f"--force-with-lease={lease}" for lease in leases)
+    command = ("push", "--porcelain", "--progress", "--no-verify", *forced, "--", url, *specs)
+    try:
+        code, out, err = yield from _talk(repository, url, *command)
+    except ArchiveError as error:
+        return Pushed({}, error)
+    answers = _answers(out, _of_the_server(err))
+    failed = code and not any(not answer.is_taken for answer in answers.values())
+    return Pushed(answers, _error(url, err, code) if failed else None)

@@ -28,6 +28,15 @@ class Restored(Record):
     files: int
 
 
+class Wanted(Record):
+    """What is to be written."""
+
+    globs: Sequence[str] = ()
+    """Git's globs; when there are any, only the paths that match one."""
+    verify: bool = False
+    """Hash what was written."""
+
+
 def _fill(store: GitStore, commit: str, chosen: Content, whole: Content, tree: str, index: str) -> None:
     """Writes the chosen files and directories below `tree`: under the user's umask, unless their modes are known."""
     with contextlib.nullcontext() if chosen.modes else umask(USER_UMASK):
@@ -63,54 +72,51 @@ def _verify(store: GitStore, chosen: Content, tree: str, index: str) -> None:
         )
 
 
-def restore(
-    archive: Archive,
-    workspace: Workspace,
-    snapshot: Snapshot,
-    destination: str,
-    *,
-    globs: Sequence[str],
-    verify: bool,
-) -> Restored:
-    """Writes a snapshot's files to a directory that does not exist yet.
+def new_directory(path: str) -> str:
+    """The path of a directory that is to be made, absolute; what it lies in is there afterwards.
 
-    Args:
-        archive: the home.
-        workspace: whose snapshot it is.
-        snapshot: what to restore.
-        destination: the directory to make; its parents are made as well.
-        globs: git's globs; when there are any, only the paths that match one.
-        verify: hash what was written.
+    Raises:
+        RolloutsError: there is something already.
+    """
+    destination = os.path.abspath(path)
+    if os.path.lexists(destination):
+        raise RolloutsError(f"destination already exists: {destination}; name a directory that is not there yet")
+    parent = os.path.dirname(destination)
+    with umask(USER_UMASK):
+        os.makedirs(parent, exist_ok=True)
+    sweep(parent)
+    return destination
+
+
+def write(store: GitStore, snapshot: Snapshot, destination: str, room: str, wanted: Wanted) -> Restored:
+    """Writes a snapshot's files in some room beside the destination, and gives them its name when they are whole."""
+    whole = content(store, snapshot)
+    chosen = part_of(store, whole, wanted.globs, f"{room}/names") if wanted.globs else whole
+    tree = f"{room}/tree"
+    try:
+        _fill(store, snapshot.store_commit_sha, chosen, whole, tree, f"{room}/index")
+    except CommandError as error:
+        raise not_written(error, snapshot.id, destination) from error
+    if wanted.verify:
+        _verify(store, chosen, tree, f"{room}/verify")
+    _set_modes(os.fsencode(tree), chosen)
+    if os.path.lexists(destination):
+        raise RolloutsError(f"destination already exists: {destination}; another program made it meanwhile")
+    root_mode = chosen.bits().get(b".")
+    if root_mode is not None:
+        os.chmod(tree, root_mode | stat.S_IWUSR)  # what may not be written cannot be renamed
+    os.rename(tree, destination)
+    if root_mode is not None and not root_mode & stat.S_IWUSR:
+        os.chmod(destination, root_mode)
+    return Restored(snapshot, destination, len(chosen.entries))
+
+
+def restore(archive: Archive, workspace: Workspace, snapshot: Snapshot, path: str, wanted: Wanted) -> Restored:
+    """Writes a snapshot's files to a directory that does not exist yet; its parents are made as well.
 
     Raises:
         RolloutsError: the destination exists, nothing matches, or the store lacks something. Nothing is left behind.
     """
-    destination = os.path.abspath(destination)
-    if os.path.lexists(destination):
-        raise RolloutsError(f"destination already exists: {destination}; name a directory that is not there yet")
-    parent = os.path.dirname(destination)
-    store = archive.store(workspace.id)
-    with archive.reading(workspace):
-        whole = content(store, snapshot)
-        with umask(USER_UMASK):
-            os.makedirs(parent, exist_ok=True)
-        sweep(parent)
-        with scratch(parent) as room:
-            chosen = part_of(store, whole, globs, f"{room}/names") if globs else whole
-            tree = f"{room}/tree"
-            try:
-                _fill(store, snapshot.store_commit_sha, chosen, whole, tree, f"{room}/index")
-            except CommandError as error:
-                raise not_written(error, snapshot.id, destination) from error
-            if verify:
-                _verify(store, chosen, tree, f"{room}/verify")
-            _set_modes(os.fsencode(tree), chosen)
-            if os.path.lexists(destination):
-                raise RolloutsError(f"destination already exists: {destination}; another program made it meanwhile")
-            root_mode = chosen.bits().get(b".")
-            if root_mode is not None:
-                os.chmod(tree, root_mode | stat.S_IWUSR)  # what may not be written cannot be renamed
-            os.rename(tree, destination)
-            if root_mode is not None and not root_mode & stat.S_IWUSR:
-                os.chmod(destination, root_mode)
-    return Restored(snapshot, destination, len(chosen.entries))
+    destination = new_directory(path)
+    with archive.reading(workspace), scratch(os.path.dirname(destination)) as room:
+        return write(archive.store(workspace.id), snapshot, destination, room, wanted)

@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import sys
-from collections.abc import Generator
-from typing import Annotated, TypeVar
+from typing import Annotated
 
 import typer
 
 from rollouts import paths
 from rollouts import push as pushing
 from rollouts.commands import capture, output
+from rollouts.commands.following import followed
 from rollouts.commands.options import AsJson, DryRun, Message, Session, Workspace
 from rollouts.commands.selecting import several
 from rollouts.contracts import tag
@@ -20,24 +19,6 @@ from rollouts.storage import opening
 from rollouts.storage.archive import Archive
 
 _KINDS = {PUSHED: "pushed", SKIPPED: "skipped", CONFLICT: "conflicts", FAILED: "failed"}
-_WIDTH = 79
-Result = TypeVar("Result")
-
-
-def followed(work: Generator[bytes, None, Result]) -> Result:
-    """The result of some work; on a terminal what git says of its progress is passed on meanwhile."""
-    watched = sys.stderr.isatty()
-    while True:
-        try:
-            said = next(work)
-        except StopIteration as end:
-            if watched:
-                sys.stderr.write("\r\x1b[K")
-            return end.value  # type: ignore[no-any-return] # the generator's own type
-        if watched:
-            lines = said.decode(errors="replace").replace("\n", "\r").rstrip("\r").split("\r")
-            sys.stderr.write(f"\r\x1b[K{capture.shown(lines[-1])[:_WIDTH]}")
-            sys.stderr.flush()
 
 
 def _outcome_json(outcome: Outcome) -> dict[str, object]:

@@ -10,9 +10,16 @@ from rollouts.commands import capture, output, plain
 from rollouts.commands.selecting import one_snapshot
 from rollouts.errors import UsageError
 from rollouts.record import Record
+from rollouts.restore import Restored, Wanted
 from rollouts.storage import opening
 
-_VALUES = {"--dest": "destination", "--session": "session", "--message": "message", "--snapshot": "snapshot"}
+_VALUES = {
+    "--dest": "destination",
+    "--session": "session",
+    "--message": "message",
+    "--snapshot": "snapshot",
+    "--repo": "url",
+}
 _FLAGS = {
     "--verify": "verify",
     "--json": "as_json",
@@ -38,6 +45,7 @@ class Request(Record):
     in_place: bool = False
     dry_run: bool = False
     yes: bool = False
+    url: str | None = None
 
 
 def parse(words: list[str]) -> Request | None:
@@ -56,10 +64,38 @@ def _check(request: Request) -> None:
         raise UsageError("--in-place cannot be combined with --dest")
     if not request.in_place and request.destination is None:
         raise UsageError("Missing option '--dest', or --in-place for the workspace itself")
+    if request.url is not None and (request.in_place or request.snapshot is not None):
+        raise UsageError("--repo takes --session and --message, and goes with --dest")
     if not request.in_place and (request.dry_run or request.yes):
         raise UsageError("--dry-run and --yes go with --in-place")
     if not all(glob.strip("/") for glob in request.globs):
         raise UsageError("--path needs a GLOB; without --path all is restored")
+
+
+def _print(done: Restored, source: dict[str, str], *, as_json: bool) -> None:
+    row = done.snapshot
+    if as_json:
+        turn = {"snapshot_id": row.id, "session_id": row.session_id, "message_id": row.message_id}
+        where = output.path_fields(done.destination, "destination")
+        output.document(turn | {"store_commit_sha": row.store_commit_sha} | source | where | {"files": done.files})
+        return
+    came_from = [f"{name}: {capture.shown(value)}" for name, value in source.items()]
+    end = [f"destination: {capture.shown(done.destination)}", f"files: {done.files}"]
+    for text in [*capture.lines("Restored snapshot", row), *came_from, *end]:
+        output.line(text)
+
+
+def _restore_from_archive(url: str, request: Request, wanted: Wanted) -> int:
+    from rollouts import fetched  # noqa: PLC0415 - each way imports what it needs
+    from rollouts.commands.following import followed  # noqa: PLC0415 - as above
+    from rollouts.contracts import remote_url, tag  # noqa: PLC0415 - as above
+
+    where = remote_url.checked(url)
+    session, message = request.session or "", request.message or ""
+    done = followed(fetched.restore(where, session, message, request.destination or "", wanted))
+    source = {"repo": remote_url.without_credentials(where), "tag": tag.ref(session, message)}
+    _print(done, source, as_json=request.as_json)
+    return 0
 
 
 def restore(request: Request) -> int:
@@ -75,16 +111,12 @@ def restore(request: Request) -> int:
 
         wanted = replace.Wanted(request.globs, request.verify, request.dry_run, request.yes, request.as_json)
         return replace.restore(selection, wanted)
+    chosen = restoring.Wanted(request.globs, request.verify)
+    if request.url is not None:
+        return _restore_from_archive(request.url, request, chosen)
     with opening.opened_for_reading(paths.home()) as home:
         output.warn(home.notes)
         record, row = home.find(selection)
-        to = request.destination or ""
-        done = restoring.restore(home, record, row, to, globs=request.globs, verify=request.verify)
-    if request.as_json:
-        turn = {"snapshot_id": row.id, "session_id": row.session_id, "message_id": row.message_id}
-        where = output.path_fields(done.destination, "destination")
-        output.document(turn | {"store_commit_sha": row.store_commit_sha} | where | {"files": done.files})
-        return 0
-    for text in [*capture.lines("Restored snapshot", row), f"destination: {done.destination}", f"files: {done.files}"]:
-        output.line(text)
+        done = restoring.restore(home, record, row, request.destination or "", chosen)
+    _print(done, {}, as_json=request.as_json)
     return 0

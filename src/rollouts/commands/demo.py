@@ -115,7 +115,7 @@ def _check(wanted: Digest, found: Digest, what: str) -> None:
 
 
 def _restore(home: Archive, taken: Taken, destination: str) -> None:
-    restoring.restore(home, taken.workspace, taken.snapshot, destination, globs=[], verify=True)
+    restoring.restore(home, taken.workspace, taken.snapshot, destination, restoring.Wanted(verify=True))
 
 
 def _check_against_source(copy: Digest, source: str) -> None:

@@ -49,6 +49,9 @@ def restore(
     globs: Annotated[
         list[str] | None, typer.Option("--path", metavar="GLOB", help="Only these paths (repeatable).")
     ] = None,
+    url: Annotated[
+        str | None, typer.Option("--repo", metavar="URL", help="Straight from this archive; one tag is fetched.")
+    ] = None,
     in_place: Annotated[
         bool, typer.Option("--in-place", help="Change the workspace itself; `undo` takes it back.")
     ] = False,
@@ -64,7 +67,9 @@ def restore(
     Example: rollouts restore --session S --message latest --dest /tmp/turn
     """
     place = (destination, workspace)
-    request = checkout.Request(*place, session, message, snapshot, globs or [], verify, as_json, in_place, dry_run, yes)
+    request = checkout.Request(
+        *place, session, message, snapshot, globs or [], verify, as_json, in_place, dry_run, yes, url
+    )
     raise typer.Exit(checkout.restore(request))
 
 

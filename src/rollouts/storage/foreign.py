@@ -11,7 +11,7 @@ from collections.abc import Iterable, Mapping
 
 from rollouts.contracts import commit as contract
 from rollouts.contracts import tag
-from rollouts.contracts.strict_json import dump, parse
+from rollouts.contracts.strict_json import dump_sorted, parse
 from rollouts.contracts.tag import Tag
 from rollouts.errors import RolloutsError
 from rollouts.models import Snapshot
@@ -97,7 +97,7 @@ def _verdicts(trees: Mapping[str, _Tree]) -> dict[str, str | None]:
 
 def _same(one: str, other: str) -> bool:
     """Whether two JSON texts hold the same values, numbers as they are written."""
-    return dump(parse(one, as_written=True)) == dump(parse(other, as_written=True))
+    return dump_sorted(parse(one, as_written=True)) == dump_sorted(parse(other, as_written=True))
 
 
 def _row(found: Tag, raw: bytes, workspace_id: str) -> Snapshot:

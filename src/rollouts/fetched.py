@@ -51,6 +51,6 @@ def restore(url: str, session_id: str, message_id: str, path: str, wanted: Wante
         RolloutsError: the archive lacks it or is not to be trusted, or a restore fails. Nothing is left behind.
     """
     destination = new_directory(path)
-    with scratch(os.path.dirname(destination)) as room, carrier.carrier(room) as repository:
+    with scratch(os.path.dirname(destination)) as room, carrier.carrier(f"{room}/fetched") as repository:
         snapshot = yield from _fetched(repository, url, session_id, message_id)
         return write(repository, snapshot, destination, room, wanted)

@@ -43,6 +43,14 @@ class Home(Record):
         """The file that captures of a workspace keep for the next one."""
         return f"{self.path}/workspaces/{workspace_id}/kept"
 
+    def journal(self, workspace_id: str) -> str:
+        """The file that says which snapshots a pull is about to adopt."""
+        return f"{self.path}/workspaces/{workspace_id}/adopting"
+
+    def throwaway(self) -> str:
+        """The path of a folder that is not to stay: under such a name the next upkeep removes it."""
+        return f"{self.path}/workspaces/{os.urandom(16).hex()}.{os.urandom(4).hex()}.deleted"
+
 
 def keep_private() -> None:
     """Makes whatever this process writes from here on readable by its owner alone."""

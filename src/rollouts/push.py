@@ -99,7 +99,6 @@ class _Sending:
         self.url = url
         self.shown = without_credentials(url)
         self.store: GitStore = comparing.present(archive.store(job.workspace.id))
-        self.folder = archive.home.workspace(job.workspace.id)
         self.rows = {tag.ref(row.session_id, row.message_id): row for row in job.snapshots}
         self.oids: dict[str, str] = {}
         self.outcomes: dict[str, Outcome] = {}
@@ -255,7 +254,8 @@ def _sent(sending: _Sending, *, replace: bool, dry_run: bool) -> Said:
     _settle(sending, there)
     if not sending.undecided():
         return
-    with carrier.carrier(sending.folder, sending.store) as repository:
+    with carrier.carrier(sending.archive.home.throwaway()) as repository:
+        repository.read_also(sending.store)
         yield from _look_into(sending, repository, [ref for ref in sending.undecided() if ref in there])
         if replace:
             conflicts = [ref for ref, outcome in sending.outcomes.items() if outcome.status == CONFLICT]

@@ -7,13 +7,16 @@ from typing import Annotated
 import typer
 
 from rollouts import paths
+from rollouts import pull as pulling
 from rollouts import push as pushing
 from rollouts.commands import capture, output
 from rollouts.commands.following import followed
 from rollouts.commands.options import AsJson, DryRun, Message, Session, Workspace
 from rollouts.commands.selecting import several
 from rollouts.contracts import tag
-from rollouts.errors import RolloutsError
+from rollouts.contracts.remote_url import checked, without_credentials
+from rollouts.errors import RolloutsError, UsageError
+from rollouts.pull import Pulled, Source
 from rollouts.push import CONFLICT, FAILED, PUSHED, SKIPPED, Job, Outcome, Sent
 from rollouts.storage import opening
 from rollouts.storage.archive import Archive
@@ -114,3 +117,79 @@ def push(
     else:
         _print_sent(sent, counts, dry_run=dry_run)
     raise typer.Exit(1 if counts[CONFLICT] or counts[FAILED] or any(found.error for found in sent) else 0)
+
+
+def _pulled_json(found: Pulled) -> dict[str, object]:
+    return {
+        "id": found.workspace and found.workspace.id,
+        **output.path_fields(found.path, "root_path"),
+        "remote_url": found.url,
+        "pulled": len(found.adopted),
+        "known": found.known,
+        "refused": len(found.refused),
+        "error": found.error,
+        "snapshots": [
+            {"id": row.id, "session_id": row.session_id, "message_id": row.message_id} for row in found.adopted
+        ],
+        "problems": [{"tag": ref, "reason": reason} for ref, reason in found.refused.items()],
+    }
+
+
+def _pulled_all(home: Archive, sources: list[Source]) -> list[Pulled]:
+    found = []
+    for source in sources:
+        output.say(f"Pulling from {capture.shown(without_credentials(source.url))}")
+        try:
+            found.append(followed(pulling.pull(home, source)))
+        except RolloutsError as error:
+            if len(sources) == 1:
+                raise
+            url = without_credentials(source.url)
+            found.append(Pulled(source.path, url, None, [], 0, {}, str(error)))
+    return found
+
+
+def _print_pulled(pulled: list[Pulled]) -> None:
+    output.line(f"Pulled snapshots {sum(len(found.adopted) for found in pulled)}")
+    output.line(f"known already: {sum(found.known for found in pulled)}")
+    output.line(f"workspaces: {len(pulled)}")
+    for found in pulled:
+        output.line(f"workspace: {capture.shown(found.path)}")
+    wrong = [(found.path, ref, reason) for found in pulled for ref, reason in found.refused.items()]
+    wrong += [(found.path, "-", found.error) for found in pulled if found.error]
+    if wrong:
+        output.line(f"refused: {len(wrong)}")
+        output.table(("Workspace", "Tag", "Why"), wrong, fold=(0, 1, 2))
+
+
+def pull(
+    workspace: Workspace = ".",
+    url: Annotated[
+        str | None, typer.Option("--url", metavar="URL", help="The archive; else the one that `remote set` named.")
+    ] = None,
+    everything: Annotated[bool, typer.Option("--all", help="Every workspace that has an archive.")] = False,
+    as_json: AsJson = False,
+) -> None:
+    """Adopt the snapshots of an archive.
+
+    The directory is, or becomes, their workspace. Each one is checked; what is wrong or has no place here is refused by
+    itself, and the exit code is 1. What is here already is left alone.
+
+    Example: rollouts pull ~/project --url git@example.com:me/project-turns.git
+    """
+    if everything and url is not None:
+        raise UsageError("--all cannot be combined with --url")
+    selection = several(workspace, None, None, None, everything=everything)
+    with opening.opened(paths.home()) as home:
+        output.warn(home.notes)
+        pulled = _pulled_all(home, pulling.sources(home, selection, None if url is None else checked(url)))
+    if as_json:
+        counts = {
+            "pulled": sum(len(found.adopted) for found in pulled),
+            "known": sum(found.known for found in pulled),
+            "refused": sum(len(found.refused) for found in pulled),
+        }
+        output.document(counts | {"workspaces": [_pulled_json(found) for found in pulled]})
+    else:
+        _print_pulled(pulled)
+    raise typer.Exit(1 if any(found.refused or found.error for found in pulled) else 0)

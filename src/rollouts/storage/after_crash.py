@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+
 from rollouts.errors import RolloutsError
 from rollouts.models import Workspace
 from rollouts.paths import Home
@@ -11,6 +13,8 @@ from rollouts.storage.git_store import GitStore
 
 CHANGING = b"changes the workspace"
 """The note of a restore in place."""
+ADOPTING = b"adopts"
+"""The note of a pull."""
 
 
 def recover(home: Home, catalog: Catalog, record: Workspace, note: bytes) -> None:
@@ -27,6 +31,8 @@ def recover(home: Home, catalog: Catalog, record: Workspace, note: bytes) -> Non
     kept.drop(f"{home.kept(record.id)}.new")
     if note == CHANGING:
         scratch.sweep(record.root_path)
+    elif note == ADOPTING:
+        drop_journal(home, catalog, record.id)
     finish_deletions(catalog, store, record.id)
     snapshot_id = note.decode(errors="replace")
     commit = store.ref(snapshot_id) if note.isalnum() else None
@@ -43,6 +49,20 @@ def finish_deletions(catalog: Catalog, store: GitStore, workspace_id: str) -> No
         store.delete_refs(gone)
     with catalog:
         catalog.forget_deletions(workspace_id)
+
+
+def drop_journal(home: Home, catalog: Catalog, workspace_id: str) -> None:
+    """Drops the refs of a pull that ended before its rows were there; the caller holds the workspace's lock."""
+    journal = home.journal(workspace_id)
+    if not os.path.exists(journal):
+        return
+    with open(journal, encoding="ascii") as file:
+        ids = file.read().split()
+    store = GitStore(home.store(workspace_id))
+    for snapshot_id in ids:
+        if not any(row.id == snapshot_id for row in catalog.snapshots_by_id(snapshot_id)):
+            store.drop_ref(snapshot_id)
+    os.unlink(journal)
 
 
 def _adopt(catalog: Catalog, store: GitStore, workspace_id: str, snapshot_id: str, commit: str) -> None:

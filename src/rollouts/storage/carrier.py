@@ -12,23 +12,14 @@ from rollouts.models import Snapshot
 from rollouts.storage import git
 from rollouts.storage.git_store import GitStore
 
-MARK = ".carrier"
-
 
 @contextlib.contextmanager
-def carrier(folder: str, store: GitStore | None = None) -> Iterator[GitStore]:
-    """An empty repository in a directory, gone afterwards; what a killed process left, `rollouts gc` removes.
-
-    Args:
-        folder: where it is made.
-        store: whose objects it reads as if they were its own.
-    """
-    path = f"{folder}/{os.urandom(4).hex()}{MARK}"
-    made = GitStore(path)
+def carrier(path: str) -> Iterator[GitStore]:
+    """An empty repository, gone afterwards."""
+    os.makedirs(path, mode=0o700)
     try:
+        made = GitStore(f"{path}/carrier.git")
         made.ensure()
-        if store:
-            made.read_also(store)
         yield made
     finally:
         shutil.rmtree(path, ignore_errors=True)

@@ -1,0 +1,149 @@
+"""Snapshots from archives: what the catalog lacks is fetched, checked and adopted."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Generator, Mapping, Sequence
+
+from rollouts.contracts import tag
+from rollouts.contracts.remote_url import without_credentials
+from rollouts.errors import RolloutsError
+from rollouts.models import Selection, Snapshot, Workspace
+from rollouts.record import Record
+from rollouts.storage import adopting, carrier, foreign, network
+from rollouts.storage.archive import Archive
+from rollouts.storage.git_store import GitStore
+from rollouts.storage.network import ArchiveError
+from rollouts.storage.workspace import Place
+
+_IN_VAIN = 12
+"""Fetches in a row that bring nothing, until no more are tried."""
+
+
+class Source(Record):
+    """A directory and its archive."""
+
+    path: str
+    url: str
+
+
+class Pulled(Record):
+    """What became of one archive's snapshots."""
+
+    path: str
+    """The workspace's root, or the directory that was to be one."""
+    url: str
+    """Without credentials."""
+    workspace: Workspace | None
+    adopted: list[Snapshot]
+    known: int
+    """Those that were here already."""
+    refused: dict[str, str]
+    """Name of a tag -> why its snapshot was left there."""
+    error: str | None = None
+    """Why nothing, or nothing more, could be had."""
+
+
+def sources(archive: Archive, selection: Selection, url: str | None) -> list[Source]:
+    """The archives that are meant.
+
+    Raises:
+        RolloutsError: there is none.
+    """
+    hint = "`rollouts pull --url URL` names one"
+    if selection.everything:
+        found = [Source(row.root_path, row.remote_url) for row in archive.catalog.workspaces() if row.remote_url]
+        if not found:
+            raise RolloutsError(f"no workspaces with configured remotes; {hint}")
+        return found
+    if url is not None:
+        return [Source(selection.path, url)]
+    record = archive.registered(selection.path)
+    if record.remote_url is None:
+        raise RolloutsError(f"workspace has no configured remote: {record.root_path}; {hint}")
+    return [Source(record.root_path, record.remote_url)]
+
+
+def _fetched(
+    repository: GitStore, url: str, refs: Sequence[str], refused: dict[str, str]
+) -> Generator[bytes, None, None]:
+    """Fetches tags; when they cannot be had all at once, in halves, so that a broken one keeps no other back."""
+    pending = [list(refs)] if refs else []
+    in_vain = 0
+    while pending:
+        batch = pending.pop(0)
+        try:
+            yield from network.fetch(repository.path, url, batch)
+            in_vain = 0
+        except ArchiveError as error:
+            in_vain += 1
+            if error.is_lasting or in_vain > _IN_VAIN:
+                raise
+            if len(batch) == 1:
+                refused[batch[0]] = str(error)
+            else:
+                middle = len(batch) // 2
+                pending = [batch[:middle], batch[middle:], *pending]
+
+
+def _lacking(archive: Archive, record: Workspace, there: Mapping[str, str]) -> list[str]:
+    """The tags of an archive that hold none of the snapshots that are here."""
+    known = archive.catalog.known_tags()
+    own = {}
+    for row in archive.catalog.snapshots(record.id):
+        try:
+            own[tag.ref(row.session_id, row.message_id)] = tag.oid(tag.content(row))
+        except ValueError:  # captured_at is no moment: no archive has it
+            continue
+    return [ref for ref, oid in there.items() if own.get(ref) != oid and oid not in known]
+
+
+def _record(archive: Archive, place: Place, url: str) -> Workspace:
+    """The workspace of a directory, made when it is new; one without an archive gets this one, if nobody has it."""
+    record = archive.register(place)
+    if record.remote_url is None and all(row.remote_url != url for row in archive.catalog.workspaces()):
+        with archive.catalog as catalog:
+            catalog.set_remote(record.id, url)
+    return record
+
+
+def _pulled(archive: Archive, source: Source, refused: dict[str, str]) -> Generator[bytes, None, Pulled]:
+    place = archive.locate(source.path)
+    folder = archive.home.throwaway()
+    with carrier.carrier(folder) as repository:
+        there = yield from network.listing(repository.path, source.url)
+        record = _record(archive, place, source.url)
+        store = adopting.ready(archive, record)
+        repository.read_also(store)
+        wanted = _lacking(archive, record, there)
+        refused |= dict.fromkeys(
+            (ref for ref in wanted if not tag.is_ref(ref)), "it is not named as a snapshot's tag is"
+        )
+        with archive.reading(record):
+            yield from _fetched(repository, source.url, [ref for ref in wanted if ref not in refused], refused)
+            fetched = carrier.tags(repository)
+            checked = foreign.check(repository, record.id, fetched)
+        refused |= checked.refused
+        adopted, conflicts = adopting.adopt(archive, record, repository, checked.snapshots)
+        refused |= conflicts
+        good = {tag.ref(row.session_id, row.message_id): row.id for row in checked.snapshots}
+        with archive.catalog as catalog:
+            catalog.know_tags({fetched[ref][0]: snapshot_id for ref, snapshot_id in good.items() if ref not in refused})
+    known = len(there) - len(adopted) - len(refused)
+    return Pulled(record.root_path, without_credentials(source.url), record, adopted, known, refused)
+
+
+def pull(archive: Archive, source: Source) -> Generator[bytes, None, Pulled]:
+    """Adopts what an archive has and the catalog lacks. Yields what git says of its progress.
+
+    Nothing is raised for an archive that fails: the outcome says so.
+
+    Raises:
+        RolloutsError: the directory is none, or the store or the catalog fails.
+    """
+    refused: dict[str, str] = {}
+    try:
+        return (yield from _pulled(archive, source, refused))
+    except ArchiveError as error:
+        url = without_credentials(source.url)
+        return Pulled(os.path.abspath(source.path), url, None, [], 0, refused, str(error))

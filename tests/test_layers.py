@@ -13,7 +13,7 @@ FLOORS = (
     {"cli", "__main__"},
     {"commands"},
     {"restore", "inplace", "doctor", "deletion", "space", "status"},
-    {"storage"},
+    {"storage", "publish"},
     {"contracts", "process", "config"},
     {"models", "paths"},
     {"errors", "record", ""},
@@ -68,7 +68,8 @@ def test_no_import_runs_up(name: str) -> None:
 
 
 def test_no_import_runs_in_a_circle() -> None:
-    graph = {name: imports(tree) - {name, "", "storage", "commands", "contracts"} for name, tree in modules().items()}
+    packages = {"", "storage", "commands", "contracts", "publish"}
+    graph = {name: imports(tree) - packages - {name} for name, tree in modules().items()}
     while leaves := {name for name, others in graph.items() if not others}:
         graph = {name: others - leaves for name, others in graph.items() if name not in leaves}
     assert graph == {}
@@ -86,7 +87,14 @@ def test_verbs_do_not_know_each_other() -> None:
         assert not imports(modules()[name]) & (FLOORS[2] - {name}), name
 
 
-def test_only_process_starts_processes_and_only_git_asks_it_to() -> None:
+def test_the_archive_and_other_peoples_servers_do_not_know_each_other() -> None:
+    for name, tree in modules().items():
+        rooms = {other.partition(".")[0] for other in imports(tree)}
+        assert name.partition(".")[0] != "publish" or "storage" not in rooms, name
+        assert name.partition(".")[0] != "storage" or "publish" not in rooms, name
+
+
+def test_only_process_starts_processes_and_only_git_and_gh_are_asked_for() -> None:
     starters = {"posix_spawn", "posix_spawnp", "system", "popen", "fork", "execv", "execve", "execvp"}
     for name, tree in modules().items():
         names = {node.attr for node in ast.walk(tree) if isinstance(node, ast.Attribute)}
@@ -99,8 +107,8 @@ def test_only_process_starts_processes_and_only_git_asks_it_to() -> None:
         modules_named = {alias.name for node in ast.walk(tree) if isinstance(node, ast.Import) for alias in node.names}
         assert name == "process" or not names & starters, name
         assert "subprocess" not in modules_named, name
-        upkeep = {"detach"} if name == "storage.upkeep" else set()  # starts this program once more
-        assert name == "storage.git" or asked <= {"Running"} | upkeep, name
+        own = {"storage.upkeep": {"detach"}, "publish.github": {"start"}}  # this program once more; gh
+        assert name == "storage.git" or asked <= {"Running"} | own.get(name, set()), name
 
 
 def test_only_the_catalog_and_its_migrations_hold_sql() -> None:

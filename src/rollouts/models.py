@@ -68,6 +68,15 @@ class Selection(Record):
     everything: bool = False
 
 
+class RemoteDefaults(Record):
+    """Where and how new archives are made on GitHub."""
+
+    owner: str
+    prefix: str
+    visibility: str
+    """private, public or internal."""
+
+
 def safety_session(workspace_id: str) -> str:
     """The session of the snapshots that restores in place take of a workspace before they change it."""
     return f"restore:{workspace_id}"

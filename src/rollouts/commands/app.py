@@ -8,6 +8,7 @@ import typer
 
 from rollouts import __version__
 from rollouts.commands import archives, demo, diff, history, remote, show, snapshot, status, upkeep, workspaces
+from rollouts.commands.remote_defaults import defaults_app
 from rollouts.errors import RolloutsError
 
 _INTERRUPTED = 130
@@ -21,7 +22,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
 )
 workspace_app = typer.Typer(help="Workspaces that the catalog knows.", context_settings=_HELP, rich_markup_mode=None)
-remote_app = typer.Typer(help="Where snapshots are archived.", context_settings=_HELP, rich_markup_mode=None)
+remote_app = typer.Typer(help="Archives that snapshots are pushed to.", context_settings=_HELP, rich_markup_mode=None)
 
 app.command("snapshot")(snapshot.snapshot)
 app.command("restore")(snapshot.restore)
@@ -45,6 +46,8 @@ workspace_app.command("list")(workspaces.list_)
 workspace_app.command("move")(workspaces.move)
 workspace_app.command("forget")(workspaces.forget)
 app.add_typer(workspace_app, name="workspace")
+remote_app.add_typer(defaults_app, name="defaults")
+app.add_typer(remote_app, name="remote")
 
 
 def _print_version(asked: bool) -> None:

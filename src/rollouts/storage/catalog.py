@@ -8,7 +8,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from types import TracebackType
 
 from rollouts.errors import DamagedCatalogError, RolloutsError
-from rollouts.models import Session, Snapshot, Workspace
+from rollouts.models import RemoteDefaults, Session, Snapshot, Workspace
 from rollouts.storage import migrations
 
 _WAIT_SECONDS = 30.0
@@ -307,6 +307,16 @@ class Catalog:
             self._connection.executemany("INSERT OR REPLACE INTO changes VALUES (?, ?, ?, ?, ?)", rows)
         except sqlite3.Error as error:
             raise _words(error, self.path) from error
+
+    # Where new archives are made
+
+    def remote_defaults(self) -> RemoteDefaults | None:
+        rows = self._rows("SELECT owner, repo_prefix, visibility FROM remote_defaults WHERE id = 1")
+        return RemoteDefaults(*map(str, rows[0])) if rows else None
+
+    def set_remote_defaults(self, defaults: RemoteDefaults) -> None:
+        sql = "INSERT OR REPLACE INTO remote_defaults (id, owner, repo_prefix, visibility) VALUES (1, ?, ?, ?)"
+        self._rows(sql, *defaults)
 
     # Another catalog's rows, for a rebuild
 

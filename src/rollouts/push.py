@@ -5,9 +5,12 @@ from __future__ import annotations
 from collections.abc import Generator, Iterable, Iterator, Mapping
 
 from rollouts.contracts import tag
+from rollouts.contracts.archive_name import archive_name
 from rollouts.contracts.remote_url import without_credentials
 from rollouts.errors import CommandError, RolloutsError
 from rollouts.models import Selection, Snapshot, Workspace, safety_session
+from rollouts.publish import github
+from rollouts.publish.github import Wanted
 from rollouts.record import Record
 from rollouts.storage import carrier, comparing, network
 from rollouts.storage.archive import Archive
@@ -15,7 +18,7 @@ from rollouts.storage.git_store import GitStore
 from rollouts.storage.network import ArchiveError
 
 PUSHED, SKIPPED, CONFLICT, FAILED = "pushed", "skipped", "conflict", "failed"
-_SET_ONE = "`rollouts remote set --url URL` sets one"
+_SET_ONE = "`rollouts remote set --url URL` sets one, `rollouts push --create-remote` makes one on GitHub"
 _ARGUMENTS = 512 << 10
 """Bytes of refspecs for one git: a system may take no more than 1 MB of arguments and environment."""
 _IN_VAIN = 12
@@ -74,21 +77,51 @@ def _snapshots(archive: Archive, workspace: Workspace, selection: Selection) -> 
     return found
 
 
-def plan(archive: Archive, selection: Selection) -> list[Job]:
+def plan(archive: Archive, selection: Selection, *, create: bool) -> list[Job]:
     """What is to be sent.
 
+    Args:
+        archive: the home.
+        selection: which snapshots are meant.
+        create: whether a workspace without an archive is to get one.
+
     Raises:
-        RolloutsError: there is nothing of the kind, or no workspace at all.
+        RolloutsError: there is nothing of the kind, or no archive for it.
     """
-    if not selection.everything:
-        workspaces = [archive.registered(selection.path)]
-        if workspaces[0].remote_url is None:
-            raise RolloutsError(f"workspace has no configured remote: {workspaces[0].root_path}; {_SET_ONE}")
-    else:
-        workspaces = [record for record in archive.catalog.workspaces() if record.remote_url is not None]
-        if not workspaces:
+    found = archive.catalog.workspaces() if selection.everything else [archive.registered(selection.path)]
+    workspaces = [record for record in found if create or record.remote_url is not None]
+    if not workspaces:
+        if selection.everything:
             raise RolloutsError(f"no workspaces with configured remotes; {_SET_ONE}")
+        raise RolloutsError(f"workspace has no configured remote: {found[0].root_path}; {_SET_ONE}")
     return [Job(workspace, _snapshots(archive, workspace, selection)) for workspace in workspaces]
+
+
+def wanted_repository(archive: Archive, workspace: Workspace) -> Wanted:
+    """The repository that `create_archive` makes.
+
+    Raises:
+        RolloutsError: there are no remote defaults.
+    """
+    defaults = archive.catalog.remote_defaults()
+    if defaults is None:
+        raise RolloutsError("no remote defaults configured; run `rollouts remote defaults set --owner OWNER` first")
+    name = archive_name(defaults.prefix, workspace.root_path, workspace.id)
+    return Wanted(defaults.owner, name, defaults.visibility)
+
+
+def create_archive(archive: Archive, job: Job) -> tuple[Job, bool]:
+    """Makes a repository on GitHub for a workspace that has no archive, or adopts the one of an earlier, killed run.
+
+    Returns the job, whose workspace has an archive now, and whether the repository is new.
+
+    Raises:
+        RolloutsError: there are no remote defaults, or GitHub does not do it.
+    """
+    hosted = github.created(wanted_repository(archive, job.workspace), network.patience())
+    with archive.catalog as catalog:
+        catalog.set_remote(job.workspace.id, hosted.url)
+    return job._replace(workspace=job.workspace._replace(remote_url=hosted.url)), hosted.made
 
 
 class _Sending:
@@ -269,6 +302,12 @@ def _sent(sending: _Sending, *, replace: bool, dry_run: bool) -> Said:
         yield from _push(sending, repository, refs, there)
 
 
+def imagined(archive: Archive, job: Job) -> Sent:
+    """What would become of a workspace whose archive is to be made first."""
+    wanted = wanted_repository(archive, job.workspace)
+    return Sent(job.workspace, f"{wanted.owner}/{wanted.name}", [Outcome(row, PUSHED) for row in job.snapshots])
+
+
 def not_sent(job: Job, error: str) -> Sent:
     """What became of a workspace whose store or catalog failed."""
     url = without_credentials(job.workspace.remote_url or "")
@@ -291,7 +330,7 @@ def send(archive: Archive, job: Job, *, replace: bool, dry_run: bool) -> Generat
         RolloutsError: the store or the catalog fails.
     """
     url = job.workspace.remote_url
-    assert url is not None  # noqa: S101 - for the type checker: `plan`'s caller has seen to it
+    assert url is not None  # noqa: S101 - for the type checker: see above
     if not job.snapshots:
         return Sent(job.workspace, without_credentials(url), [])
     sending = _Sending(archive, job, url)

@@ -18,6 +18,7 @@ from rollouts.contracts.remote_url import checked, without_credentials
 from rollouts.errors import RolloutsError, UsageError
 from rollouts.pull import Pulled, Source
 from rollouts.push import CONFLICT, FAILED, PUSHED, SKIPPED, Job, Outcome, Sent
+from rollouts.record import Record
 from rollouts.storage import opening
 from rollouts.storage.archive import Archive
 
@@ -48,28 +49,50 @@ def _sent_json(sent: Sent) -> dict[str, object]:
     }
 
 
-def _sent_all(home: Archive, jobs: list[Job], *, replace: bool, dry_run: bool) -> list[Sent]:
-    found = []
+class Way(Record):
+    """How snapshots are to be sent."""
+
+    replace: bool
+    dry_run: bool
+
+
+def _sent(home: Archive, job: Job, way: Way) -> tuple[Sent, bool]:
+    """Sends the snapshots of a workspace. Returns what became of them, and whether a repository was made for them."""
+    made = False
+    if job.workspace.remote_url is None:
+        if way.dry_run:
+            return pushing.imagined(home, job), False
+        job, made = pushing.create_archive(home, job)
+        output.say(f"{'Created' if made else 'Adopted'} {without_credentials(job.workspace.remote_url or '')}")
+    if job.snapshots:
+        what = "Looking at" if way.dry_run else "Pushing"
+        output.say(f"{what} {len(job.snapshots)} snapshots of {capture.shown(job.workspace.root_path)}")
+    return followed(pushing.send(home, job, replace=way.replace, dry_run=way.dry_run)), made
+
+
+def _sent_all(home: Archive, jobs: list[Job], way: Way) -> tuple[list[Sent], int]:
+    """Sends all that can be sent. Returns what became of each workspace, and how many repositories were made."""
+    found, made = [], 0
     for job in jobs:
-        if job.snapshots:
-            what = "Looking at" if dry_run else "Pushing"
-            output.say(f"{what} {len(job.snapshots)} snapshots of {capture.shown(job.workspace.root_path)}")
         try:
-            found.append(followed(pushing.send(home, job, replace=replace, dry_run=dry_run)))
+            sent, is_new = _sent(home, job, way)
         except RolloutsError as error:
             if len(jobs) == 1:
                 raise
-            found.append(pushing.not_sent(job, str(error)))
-    return found
+            sent, is_new = pushing.not_sent(job, str(error)), False
+        found.append(sent)
+        made += is_new
+    return found, made
 
 
-def _print_sent(sent: list[Sent], counts: dict[str, int], *, dry_run: bool) -> None:
+def _print_sent(sent: list[Sent], counts: dict[str, int], made: int, *, dry_run: bool) -> None:
     output.line(f"{'Would push' if dry_run else 'Pushed'} snapshots {counts[PUSHED]}")
     output.line(f"skipped existing: {counts[SKIPPED]}")
     for status, name in ((CONFLICT, "conflicts"), (FAILED, "failed")):
         if counts[status]:
             output.line(f"{name}: {counts[status]}")
     output.line(f"workspaces: {len(sent)}")
+    output.line(f"created remotes: {made}")
     for found in sent:
         output.line(f"archive: {capture.shown(found.url)}")
     wrong = [
@@ -94,6 +117,9 @@ def push(
     session: Session = None,
     message: Message = None,
     everything: Annotated[bool, typer.Option("--all", help="Every workspace that has an archive.")] = False,
+    create: Annotated[
+        bool, typer.Option("--create-remote", help="Make an archive on GitHub for a workspace that has none.")
+    ] = False,
     replace: Annotated[bool, typer.Option("--replace", help="Overwrite tags that hold another snapshot.")] = False,
     dry_run: DryRun = False,
     as_json: AsJson = False,
@@ -108,14 +134,15 @@ def push(
     selection = several(workspace, session, message, None, everything=everything)
     with opening.opened(paths.home()) as home:
         output.warn(home.notes)
-        sent = _sent_all(home, pushing.plan(home, selection), replace=replace, dry_run=dry_run)
+        jobs = pushing.plan(home, selection, create=create)
+        sent, made = _sent_all(home, jobs, Way(replace, dry_run))
     counts = {status: sum(found.count(status) for found in sent) for status in _KINDS}
     if as_json:
         totals = {name: counts[status] for status, name in _KINDS.items()}
         workspaces = [_sent_json(found) for found in sent]
-        output.document({"dry_run": dry_run, **totals, "created_remotes": 0, "workspaces": workspaces})
+        output.document({"dry_run": dry_run, **totals, "created_remotes": made, "workspaces": workspaces})
     else:
-        _print_sent(sent, counts, dry_run=dry_run)
+        _print_sent(sent, counts, made, dry_run=dry_run)
     raise typer.Exit(1 if counts[CONFLICT] or counts[FAILED] or any(found.error for found in sent) else 0)
 
 

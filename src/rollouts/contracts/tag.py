@@ -9,10 +9,11 @@ always gives the same tag.
 from __future__ import annotations
 
 import hashlib
+import json
 import re
 from datetime import datetime
 
-from rollouts.contracts.strict_json import Json, dump, dump_sorted, parse
+from rollouts.contracts.strict_json import Json, Number, dump, dump_sorted, parse
 from rollouts.models import Snapshot
 from rollouts.record import Record
 
@@ -120,7 +121,8 @@ def _text(body: dict[str, Json], key: str) -> str:
 
 
 def _checked(body: dict[str, Json], commit: str, name: str) -> Tag:
-    if body.get("schema_version") != str(SCHEMA_VERSION):
+    version = body.get("schema_version")
+    if not isinstance(version, Number) or version != str(SCHEMA_VERSION):
         raise ValueError("it has another schema_version than 1")
     texts = {name: _text(body, name) for name in _TEXTS}
     found = Tag(**texts, vcs=dump(body.get("vcs")), metadata=dump(body.get("metadata")))
@@ -133,6 +135,24 @@ def _checked(body: dict[str, Json], commit: str, name: str) -> Tag:
     if not isinstance(body.get("vcs"), dict):
         raise ValueError("its vcs is not an object")
     _seconds(found.captured_at)
+    return found
+
+
+def _parsed(text: str) -> Json:
+    """The JSON of a tag, in which agent-rollouts 0.1 also wrote NaN and Infinity; these become texts.
+
+    Raises:
+        ValueError: it is not JSON.
+    """
+    try:
+        return parse(text, as_written=True)
+    except ValueError:
+        if "NaN" not in text and "Infinity" not in text:
+            raise
+    try:
+        found: Json = json.loads(text, parse_constant=str, parse_float=Number, parse_int=Number)
+    except RecursionError:
+        raise ValueError("it is nested too deep") from None
     return found
 
 
@@ -149,7 +169,7 @@ def read(tag: bytes, name: str) -> Tag:
     head = _HEAD.match(tag)
     if not head or head[2] != b"commit" or b"refs/tags/" + head[3] != name.encode():
         raise ValueError("it is not a tag of a commit under this name")
-    body = parse(tag[head.end() :].decode().partition(_SIGNATURE)[0], as_written=True)
+    body = _parsed(tag[head.end() :].decode().partition(_SIGNATURE)[0])
     if not isinstance(body, dict):
         raise ValueError("its message is not a JSON object")
     return _checked(body, head[1].decode(), name)

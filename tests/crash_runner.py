@@ -29,6 +29,7 @@ WATCHED = (
     "/rollouts/inplace.py",
     "/rollouts/deletion.py",
     "/rollouts/space.py",
+    "/rollouts/pull.py",
     "/rollouts/commands/capture.py",
 )
 

@@ -9,7 +9,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from crash_trial import Files, Scene, Turn
-from helpers import contents, git, snapshot
+from helpers import contents, git, ok, snapshot
 
 _DATA = Path(__file__).with_name("data")
 
@@ -170,6 +170,21 @@ def log_that_is_counted(world: World) -> Scene:
     return world.scene(["log", str(world.repo)])
 
 
+def pull_of_an_archive(world: World) -> Scene:
+    """Another machine goes on with the session, and has one of its own."""
+    world.two_turns(world.repo, "r")
+    archive = world.folder / "archive.git"
+    git("init", "-q", "--bare", archive, cwd=world.folder)
+    env = {"ROLLOUTS_HOME": str(world.folder / "elsewhere")}
+    for session, message in (("r", "3"), ("q", "1"), ("q", "2")):
+        change(world.repo, session + message)
+        snapshot(world.repo, message, session, env=env)
+        world.turns[session, message] = contents(world.repo)
+    ok("remote", "set", world.repo, "--url", archive, env=env)
+    ok("push", world.repo, env=env)
+    return world.scene(["pull", str(world.repo), "--url", str(archive)])
+
+
 def lost_catalog(world: World) -> Scene:
     world.two_workspaces()
     for path in world.home.glob("rollouts.sqlite*"):
@@ -219,6 +234,7 @@ SCENES: dict[Callable[[World], Scene], int] = {
     restore_a_directory: 15,
     compare_with_the_files_now: 15,
     log_that_is_counted: 8,
+    pull_of_an_archive: 25,
     lost_catalog: 20,
     damaged_catalog: 15,
     home_of_the_original: 15,

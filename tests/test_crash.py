@@ -19,6 +19,7 @@ from crash_scenes import (
     delete_a_workspace,
     first_of_many_files,
     gc_of_two_workspaces,
+    pull_of_an_archive,
     restore_a_repository,
     upkeep_of_a_repository,
 )
@@ -28,7 +29,7 @@ from helpers import fingerprint
 Build = Callable[[World], Scene]
 WITH_GIT = (
     *(first_of_many_files, changed_repository, delete_a_message, restore_a_repository),
-    *(upkeep_of_a_repository, gc_of_two_workspaces),
+    *(upkeep_of_a_repository, gc_of_two_workspaces, pull_of_an_archive),
 )
 
 

@@ -19,7 +19,7 @@ from rollouts.errors import RolloutsError, UsageError
 from rollouts.pull import Pulled, Source
 from rollouts.push import CONFLICT, FAILED, PUSHED, SKIPPED, Job, Outcome, Sent
 from rollouts.record import Record
-from rollouts.storage import opening
+from rollouts.storage import due, opening, upkeep
 from rollouts.storage.archive import Archive
 
 _KINDS = {PUSHED: "pushed", SKIPPED: "skipped", CONFLICT: "conflicts", FAILED: "failed"}
@@ -167,7 +167,10 @@ def _pulled_all(home: Archive, sources: list[Source]) -> list[Pulled]:
     for source in sources:
         output.say(f"Pulling from {capture.shown(without_credentials(source.url))}")
         try:
-            found.append(followed(pulling.pull(home, source)))
+            pulled = followed(pulling.pull(home, source))
+            if pulled.workspace and due.excess(home.home.store(pulled.workspace.id)):
+                upkeep.start(home.home, pulled.workspace.id)
+            found.append(pulled)
         except RolloutsError as error:
             if len(sources) == 1:
                 raise

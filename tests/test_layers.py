@@ -12,7 +12,7 @@ SOURCE = Path(__file__).parent.parent / "src" / "rollouts"
 FLOORS = (
     {"cli", "__main__"},
     {"commands"},
-    {"restore", "inplace", "doctor", "deletion", "space", "status"},
+    {"push", "pull", "fetched", "restore", "inplace", "doctor", "deletion", "space", "status"},
     {"storage", "publish"},
     {"contracts", "process", "config"},
     {"models", "paths"},
@@ -21,7 +21,18 @@ FLOORS = (
 # Neighbours that may know each other: the archive's own rooms, what commands share, and one record in another.
 SHARED_BY_COMMANDS = {
     f"commands.{name}"
-    for name in ("options", "output", "plain", "selecting", "capture", "checkout", "turns", "replace", "tables")
+    for name in (
+        "options",
+        "output",
+        "plain",
+        "selecting",
+        "capture",
+        "checkout",
+        "turns",
+        "replace",
+        "tables",
+        "following",
+    )
 }
 SQL = re.compile(r"\b(SELECT|INSERT INTO|UPDATE \w+ SET|DELETE FROM|CREATE TABLE|PRAGMA)\b")
 

@@ -9,10 +9,10 @@ from rollouts.contracts import tag
 from rollouts.contracts.remote_url import without_credentials
 from rollouts.errors import RolloutsError
 from rollouts.models import Snapshot
-from rollouts.restore import Restored, Wanted, new_directory, write
 from rollouts.storage import carrier, foreign, network
 from rollouts.storage.git_store import GitStore
 from rollouts.storage.network import ArchiveError
+from rollouts.storage.placing import Restored, Wanted, new_directory, write
 from rollouts.storage.scratch import scratch
 
 _ABSENT = "couldn't find remote ref"

@@ -10,8 +10,8 @@ from rollouts.commands import capture, output, plain
 from rollouts.commands.selecting import one_snapshot
 from rollouts.errors import UsageError
 from rollouts.record import Record
-from rollouts.restore import Restored, Wanted
 from rollouts.storage import opening
+from rollouts.storage.placing import Restored, Wanted
 
 _VALUES = {
     "--dest": "destination",
@@ -111,7 +111,7 @@ def restore(request: Request) -> int:
 
         wanted = replace.Wanted(request.globs, request.verify, request.dry_run, request.yes, request.as_json)
         return replace.restore(selection, wanted)
-    chosen = restoring.Wanted(request.globs, request.verify)
+    chosen = Wanted(request.globs, request.verify)
     if request.url is not None:
         return _restore_from_archive(request.url, request, chosen)
     with opening.opened_for_reading(paths.home()) as home:

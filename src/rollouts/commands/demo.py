@@ -21,6 +21,7 @@ from rollouts.paths import Home
 from rollouts.record import Record
 from rollouts.storage import opening, sizes
 from rollouts.storage.archive import Archive, Taken
+from rollouts.storage.placing import Wanted
 
 _SESSION = "demo"
 Digest = dict[bytes, tuple[int, str]]
@@ -115,7 +116,7 @@ def _check(wanted: Digest, found: Digest, what: str) -> None:
 
 
 def _restore(home: Archive, taken: Taken, destination: str) -> None:
-    restoring.restore(home, taken.workspace, taken.snapshot, destination, restoring.Wanted(verify=True))
+    restoring.restore(home, taken.workspace, taken.snapshot, destination, Wanted(verify=True))
 
 
 def _check_against_source(copy: Digest, source: str) -> None:

@@ -9,7 +9,7 @@ import os
 import sys
 from collections.abc import Mapping
 
-from rollouts.process import Input, Running, pass_on, run, start
+from rollouts.process import Running, pass_on, run, start
 
 # The store's info/attributes outranks every .gitattributes of a workspace: bytes go in and out as they are.
 ATTRIBUTES = b"* -text -eol -crlf -filter -ident -working-tree-encoding -export-ignore -export-subst\n"
@@ -168,7 +168,7 @@ def _of_user(name: str) -> bool:
     )
 
 
-def start_network(repository: str, *args: str, stdin: Input = None) -> Running:
+def start_network(repository: str, *args: str, stdin: bytes | None = None) -> Running:
     """Starts a git command on a repository of ours that speaks to a server: with the user's credentials and proxies.
 
     Only protocols that reach servers are spoken; nothing starts a program that a URL names. A terminal is there for

@@ -12,7 +12,6 @@ from collections.abc import Generator, Sequence
 from rollouts.contracts import tag
 from rollouts.contracts.remote_url import without_credentials
 from rollouts.errors import RolloutsError, SilentError
-from rollouts.process import Input
 from rollouts.record import Record
 from rollouts.storage import git
 
@@ -102,7 +101,7 @@ def _error(url: str, stderr: bytes, code: int) -> ArchiveError:
 
 
 def _talk(
-    repository: str, url: str, *args: str, stdin: Input = None
+    repository: str, url: str, *args: str, stdin: bytes | None = None
 ) -> Generator[bytes, None, tuple[int, bytes, bytes]]:
     """Runs a git that speaks to a server to its end.
 

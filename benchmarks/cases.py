@@ -22,12 +22,13 @@ FIRST = {1_000: 0.35}
 START_UP = 2.0
 RESTORE = {10_000: 0.7}
 LOG = 2.0
+PUSH = 1.3
 MEMORY_MB = 60.0
 GROWTH_KB = 40.0
 PACKED_KB = 2.0
 
 GROWTH_SNAPSHOTS = 100
-LOG_TURNS = 1000
+TURNS = 1000
 PACKED_SNAPSHOTS = 1_000
 MANY_FILES = 10_000
 ORIGINAL_UP_TO = 10_000
@@ -52,6 +53,12 @@ class Program:
 
     def restore(self, tree: Path, message: str, to: Path) -> Command:
         return (self.path, "restore", str(tree), "--session", SESSION, "--message", message, "--dest", str(to))
+
+    @property
+    def store(self) -> Path:
+        """The only one in its home."""
+        (found,) = self.home.glob("workspaces/*/store.git")
+        return found
 
     def take(self, tree: Path) -> Cost:
         return cost(self.snapshot(tree), home=self.home)
@@ -186,18 +193,22 @@ def restore(bench: Bench, tree: Path, files: int) -> Iterator[Row]:
         yield _beside_original("restore", files, rounds)
 
 
-def log(bench: Bench, tree: Path, files: int) -> Iterator[Row]:
-    """A session of many turns, a file changed in each; first counted by git, then known to the catalog."""
+def many_turns(bench: Bench, tree: Path, files: int) -> Iterator[Row]:
+    """What is done with a session of many turns, a file changed in each."""
     if files != MANY_FILES:  # making the turns takes minutes
         return
     program = bench.program()
-    for _ in range(LOG_TURNS):
+    for _ in range(TURNS):
         corpus.edit(tree, files, 1, next(_marks))
         program.take(tree)
-    catalog = str(program.home / "rollouts.sqlite")
+    yield from log(bench, program, tree, files)
+    yield from push(bench, program, tree, files)
+
+
+def log(bench: Bench, program: Program, tree: Path, files: int) -> Iterator[Row]:
+    """First counted by git, then known to the catalog."""
     command = (program.path, "log", str(tree))
-    (store,) = program.home.glob("workspaces/*/store.git")
-    with contextlib.closing(sqlite3.connect(catalog, isolation_level=None)) as connection:
+    with contextlib.closing(sqlite3.connect(program.home / "rollouts.sqlite", isolation_level=None)) as connection:
         trees = [row[0] for row in connection.execute("SELECT tree FROM snapshots ORDER BY captured_at, rowid")]
         pairs = bench.new_path()
         pairs.write_text("".join(f"{old} {new}\n" for old, new in itertools.pairwise(trees)))
@@ -206,14 +217,47 @@ def log(bench: Bench, tree: Path, files: int) -> Iterator[Row]:
         def one_round() -> Round:
             connection.execute("DELETE FROM changes")
             return {
-                "floor": cost(("sh", "-c", compare, "sh", str(store), str(pairs))),
+                "floor": cost(("sh", "-c", compare, "sh", str(program.store), str(pairs))),
                 "ours": cost(command, home=program.home),
                 "ours again": cost(command, home=program.home),
             }
 
         rounds = repeat(one_round, bench.rounds_of_slow(files))
-    yield _beside_git(f"log of {LOG_TURNS} turns", files, rounds, LOG)
-    yield _beside_git(f"log of {LOG_TURNS} turns, again", files, rounds, LOG, "ours again")
+    yield _beside_git(f"log of {TURNS} turns", files, rounds, LOG)
+    yield _beside_git(f"log of {TURNS} turns, again", files, rounds, LOG, "ours again")
+
+
+def push(bench: Bench, program: Program, tree: Path, files: int) -> Iterator[Row]:
+    """To an empty archive by path, beside a plain push of the same tags; then with nothing to do, beside a listing."""
+    archive = bench.new_path()
+    same = bench.new_path()  # the store once more, with the tags in it for git to push
+    specs = bench.new_path()
+    run("git", "init", "-q", "--bare", str(archive))
+    run(program.path, "remote", "set", str(tree), "--url", str(archive), home=program.home)
+    shutil.copytree(program.store, same)
+    plain = 'git --git-dir="$1" push -q --porcelain "$2" $(cat "$3")'
+    listing = ("git", "ls-remote", "-q", "--tags", "--refs", str(archive), "refs/tags/rollouts/*")
+
+    def emptied() -> None:
+        shutil.rmtree(archive)
+        run("git", "init", "-q", "--bare", str(archive))
+
+    run(program.path, "push", str(tree), home=program.home)
+    run("git", f"--git-dir={same}", "fetch", "-q", str(archive), "refs/tags/*:refs/tags/*")
+    specs.write_text(run("git", f"--git-dir={archive}", "for-each-ref", "--format=%(objectname):%(refname)"))
+
+    def one_round() -> Round:
+        emptied()
+        floor = cost(("sh", "-c", plain, "sh", str(same), str(archive), str(specs)))
+        emptied()
+        ours = cost((program.path, "push", str(tree)), home=program.home)
+        again = cost((program.path, "push", str(tree)), home=program.home)
+        return {"floor": floor, "ours": ours, "listing": cost(listing), "ours again": again}
+
+    rounds = repeat(one_round, bench.rounds_of_slow(files))
+    yield _beside_git(f"push of {TURNS} snapshots", files, rounds, PUSH)
+    extra = difference(rounds, "ours again", "listing").cpu
+    yield Amount("push of nothing over a listing, CPU", files, extra, "ms", None)
 
 
 def memory(bench: Bench, tree: Path, files: int, what: str = "") -> Iterator[Row]:
@@ -270,7 +314,7 @@ def rows_at(bench: Bench, files: int) -> Iterator[Row]:
     yield from first(bench, repository, files, "first snapshot, git repository")
     yield from first(bench, directory, files, "first snapshot, plain directory")
     yield from restore(bench, repository, files)
-    yield from log(bench, repository, files)
+    yield from many_turns(bench, repository, files)
     yield from memory(bench, repository, files)
     yield from growth(bench, repository, files)
     if files == MANY_FILES:  # a thousand snapshots take minutes

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from helpers import contents, failure, ok, query, rows, run, snapshot
+from helpers import contents, failure, imported_by, ok, query, rows, run, snapshot
 
 
 def named(name: str) -> str:
@@ -101,14 +101,9 @@ def test_ids_of_4096_bytes_can_be_named(plain: Path) -> None:
 
 def test_restore_takes_a_name_without_what_costs_time_to_import(turns: list[str], plain: Path, tmp_path: Path) -> None:
     assert turns
-    words = ["restore", "--snapshot", "s@-1", "--dest", str(tmp_path / "o")]
-    code = (
-        f"import sys\nfrom rollouts import cli\ncli.exit_code({words!r})\n"
-        "print(*{name.partition('.')[0] for name in sys.modules})"
-    )
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    imported = imported_by("restore", "--snapshot", "s@-1", "--dest", tmp_path / "o")
     assert contents(tmp_path / "o") == contents(plain)
-    assert {"typer", "click", "rich", "pydantic", "typing", "subprocess"} & set(done.stdout.split()) == set()
+    assert {"typer", "click", "rich", "pydantic", "typing", "subprocess"} & imported == set()
 
 
 def test_delete_takes_a_name_and_only_that_turn(turns: list[str], home: Path) -> None:

@@ -56,6 +56,11 @@ class Sent(Record):
     error: str | None = None
     """Why nothing, or nothing more, could be sent."""
 
+    @property
+    def failed_whole(self) -> bool:
+        """Whether nothing became of any snapshot but that one error."""
+        return self.error is not None and all(outcome.reason == self.error for outcome in self.outcomes)
+
     def count(self, status: str) -> int:
         return sum(outcome.status == status for outcome in self.outcomes)
 

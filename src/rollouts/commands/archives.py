@@ -10,7 +10,7 @@ from rollouts import paths
 from rollouts import pull as pulling
 from rollouts import push as pushing
 from rollouts.commands import capture, output
-from rollouts.commands.following import followed
+from rollouts.commands.following import announce, followed
 from rollouts.commands.options import AsJson, DryRun, Message, Session, Workspace
 from rollouts.commands.selecting import several
 from rollouts.contracts import tag
@@ -66,12 +66,16 @@ def _sent(home: Archive, job: Job, way: Way) -> tuple[Sent, bool]:
         output.say(f"{'Created' if made else 'Adopted'} {without_credentials(job.workspace.remote_url or '')}")
     if job.snapshots:
         what = "Looking at" if way.dry_run else "Pushing"
-        output.say(f"{what} {len(job.snapshots)} snapshots of {capture.shown(job.workspace.root_path)}")
+        announce(f"{what} {len(job.snapshots)} snapshots of {capture.shown(job.workspace.root_path)}")
     return followed(pushing.send(home, job, replace=way.replace, dry_run=way.dry_run)), made
 
 
 def _sent_all(home: Archive, jobs: list[Job], way: Way) -> tuple[list[Sent], int]:
-    """Sends all that can be sent. Returns what became of each workspace, and how many repositories were made."""
+    """Sends all that can be sent. Returns what became of each workspace, and how many repositories were made.
+
+    Raises:
+        RolloutsError: it is one workspace only, and nothing could be done for it.
+    """
     found, made = [], 0
     for job in jobs:
         try:
@@ -80,6 +84,8 @@ def _sent_all(home: Archive, jobs: list[Job], way: Way) -> tuple[list[Sent], int
             if len(jobs) == 1:
                 raise
             sent, is_new = pushing.not_sent(job, str(error)), False
+        if len(jobs) == 1 and sent.error and sent.failed_whole:
+            raise RolloutsError(sent.error)
         found.append(sent)
         made += is_new
     return found, made
@@ -165,7 +171,7 @@ def _pulled_json(found: Pulled) -> dict[str, object]:
 def _pulled_all(home: Archive, sources: list[Source]) -> list[Pulled]:
     found = []
     for source in sources:
-        output.say(f"Pulling from {capture.shown(without_credentials(source.url))}")
+        announce(f"Pulling from {capture.shown(without_credentials(source.url))}")
         try:
             pulled = followed(pulling.pull(home, source))
             if pulled.workspace and due.excess(home.home.store(pulled.workspace.id)):

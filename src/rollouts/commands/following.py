@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Generator
 
+from rollouts.commands import output
 from rollouts.commands.capture import shown
 
 TYPE_CHECKING = False
@@ -14,6 +15,12 @@ if TYPE_CHECKING:  # restore goes without `typing`, whose import would cost 6 ms
     Result = TypeVar("Result")
 
 _WIDTH = 79
+
+
+def announce(text: str) -> None:
+    """Says what begins, on a terminal."""
+    if sys.stderr.isatty():
+        output.say(text)
 
 
 def followed(work: Generator[bytes, None, Result]) -> Result:

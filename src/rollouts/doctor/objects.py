@@ -10,11 +10,10 @@ from collections.abc import Iterator
 
 from rollouts.doctor.finding import Finding, mended
 from rollouts.errors import CommandError, RolloutsError
-from rollouts.models import Snapshot, Workspace
-from rollouts.storage import kept, salvage
+from rollouts.models import Workspace
+from rollouts.storage import damage, kept, salvage
 from rollouts.storage.archive import Archive
 
-_OBJECT = re.compile(r"(?<!pack-)\b[0-9a-f]{40}\b")
 _PACK = re.compile(r"pack-[0-9a-f]{40}(?=\.pack|\.idx)")
 
 
@@ -26,8 +25,6 @@ class Objects:
         self.record = record
         self.repair = repair
         self.store = archive.store(record.id)
-        self._trees: dict[str, bool] = {}
-        """Tree -> whether something in it is damaged."""
 
     def borrowed(self) -> Iterator[Finding]:
         """Objects that lie in another repository, which may drop them any day."""
@@ -52,7 +49,7 @@ class Objects:
                     salvage.drop_midx(self.store)
             yield mended(f"the index of all packs of {self.store.path} is damaged", repair=self.repair)
         named = {name for line in faults for name in _PACK.findall(line)}
-        bad = {oid for line in faults for oid in _OBJECT.findall(line)}
+        bad = damage.objects_in(faults)
         for name in sorted(named | self._unindexed()):
             problem = f"the pack {self.store.path}/objects/pack/{name}.pack is damaged"
             if self.repair:
@@ -95,29 +92,18 @@ class Objects:
             faults = self.faults()  # rows and refs have been seen to meanwhile
         if not faults:
             return
-        bad = {oid for line in faults for oid in _OBJECT.findall(line)}
+        bad = damage.objects_in(faults)
         if self.repair:
             self._heal(bad)
             faults = self.faults()
             if not faults:
                 yield mended(f"objects of {self.store.path} were damaged; their content was still on disk", repair=True)
                 return
-        hit = [row.id for row in self.archive.catalog.snapshots(self.record.id) if self._is_hit(row, bad)]
+        hit = [row.id for row in damage.hit(self.store, self.archive.catalog.snapshots(self.record.id), bad)]
         advice = (
             f"these snapshots cannot be restored whole; a backup of {self.store.path}/objects would bring them back"
         )
         yield Finding(f"{self.store.path} has damaged objects: {faults[0]}", advice, hit, mended=False)
-
-    def _is_hit(self, row: Snapshot, bad: set[str]) -> bool:
-        if row.store_commit_sha in bad:
-            return True
-        try:
-            tree = self.store.tree_of(row.store_commit_sha)
-            if tree not in self._trees:  # many turns share one
-                self._trees[tree] = any(entry.oid.decode() in bad for entry in self.store.entries(tree))
-        except RolloutsError:
-            return True
-        return self._trees[tree]
 
     def _heal(self, bad: set[str]) -> None:
         """Stores damaged files again, as far as the workspace still has them; the next capture reads every file."""

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from rollouts.contracts.remote_url import without_credentials
+from rollouts.contracts.remote_url import checked, without_credentials
+from rollouts.errors import RolloutsError
 
 SAME = [
     "https://example.com/a.git",
@@ -29,6 +30,8 @@ CLEANED = {
     "git+ssh://git:secret@example.com/a.git": "git+ssh://git@example.com/a.git",
     "ftp://user:secret@example.com/a.git": "ftp://example.com/a.git",
     "weird://user:secret@": "weird://",
+    "https://user:sec/ret@example.com/a": "https://example.com/a",
+    "https://user:sec?r#et@example.com": "https://example.com",
 }
 
 
@@ -40,3 +43,49 @@ def test_a_url_without_credentials_stays_as_it_is(url: str) -> None:
 @pytest.mark.parametrize(("url", "clean"), CLEANED.items())
 def test_credentials_go(url: str, clean: str) -> None:
     assert without_credentials(url) == clean
+
+
+REFUSED = [
+    "--upload-pack=touch x",
+    "-x",
+    "ext::sh -c 'touch x'",
+    "fd::17",
+    "no.such::helper",
+    "nosuch://host/a",
+    "ssh://-oProxyCommand=touch x/a.git",
+    "ssh://git@-oProxyCommand=touch x/a@b.git",
+    "ssh://-oProxyCommand=x@host/a.git",
+    "git@-oProxyCommand=touch x:a.git",
+    "host\na:b",
+    "https://user:sec/ret@example.com/a",
+    "https://user:sec#ret@example.com/a",
+    "",
+    " \t",
+]
+TAKEN = [
+    "https://user:pass@example.com:8443/a.git",
+    "http://[::1]:80/a.git",
+    "ssh://git@[::1]/a.git",
+    "git@example.com:owner/a-b.git",
+    "example.com:-a",
+    "git://example.com/a",
+    "file:///srv/a@b:c.git",
+    "/srv/-a@-b:c.git",
+]
+
+
+@pytest.mark.parametrize("url", REFUSED)
+def test_what_git_could_take_for_something_else_is_refused(url: str) -> None:
+    with pytest.raises(RolloutsError, match=r"refused|cannot be empty") as refused:
+        checked(url)
+    assert "ret@" not in str(refused.value)
+
+
+@pytest.mark.parametrize("url", TAKEN)
+def test_an_archive_anywhere_is_taken(url: str) -> None:
+    assert checked(url) == url
+
+
+def test_a_path_is_made_absolute(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir("/")
+    assert checked("a-@-b/../x y.git ") == "/x y.git"

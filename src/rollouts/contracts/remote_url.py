@@ -11,15 +11,26 @@ _SCHEMES = frozenset({"file", "git", "http", "https", "ssh", "git+ssh", "ssh+git
 _HELPER = re.compile(r"[A-Za-z0-9][A-Za-z0-9+.-]*::")
 
 
+_AUTHORITY = re.compile("[^/?#]*")
+_HOST = re.compile(r"(\[[^\]]*\]|[^:]*)(:\d*)?")
+
+
 def without_credentials(url: str) -> str:
     """The URL with no password in it, nor a user name over HTTP, where a token often stands in its place."""
     scheme, separator, rest = url.partition("://")
     if not separator:
         return url  # a path, or scp's user@host:path, which has no room for a password
-    end = min((at for at in map(rest.find, "/?#") if at >= 0), default=len(rest))
+    end = len(_AUTHORITY.match(rest)[0])  # type: ignore[index] # it matches anything
     userinfo, at, host = rest[:end].rpartition("@")
+    if not _HOST.fullmatch(host) and "@" in rest[end:]:  # a password with a slash in it, which no git understands
+        return f"{scheme}://{rest.rpartition('@')[2]}"
     user = userinfo.partition(":")[0] + at if scheme.lower() in {"ssh", "git+ssh", "ssh+git"} and at else ""
     return f"{scheme}://{user}{host}{rest[end:]}"
+
+
+def _is_option(word: str) -> bool:
+    """Whether an ssh would take it for one, when git hands it over."""
+    return word.startswith("-")
 
 
 def checked(url: str) -> str:
@@ -38,9 +49,16 @@ def checked(url: str) -> str:
             f"refused: {url.partition('::')[0]}:: starts a program; name a repository by its URL or path"
         )
     scheme, separator, rest = url.partition("://")
-    if separator and (scheme.lower() not in _SCHEMES or rest.rpartition("@")[2].startswith("-")):
+    if not separator and ":" not in url.partition("/")[0]:
+        return os.path.abspath(url)
+    authority = _AUTHORITY.match(rest if separator else url)[0]  # type: ignore[index] # it matches anything
+    host = authority.rpartition("@")[2]
+    if (scheme.lower() not in _SCHEMES and separator) or _is_option(authority) or _is_option(host):
         raise RolloutsError(
             f"refused: {without_credentials(url)} is no URL of an archive ({', '.join(sorted(_SCHEMES))})"
         )
-    is_path = not separator and ":" not in url.partition("/")[0]
-    return os.path.abspath(url) if is_path else url
+    if separator and not _HOST.fullmatch(host):
+        raise RolloutsError(
+            "refused: the URL has a port that is no number; in a password write / as %2F, ? as %3F and # as %23"
+        )
+    return url

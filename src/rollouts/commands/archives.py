@@ -169,6 +169,11 @@ def _pulled_json(found: Pulled) -> dict[str, object]:
 
 
 def _pulled_all(home: Archive, sources: list[Source]) -> list[Pulled]:
+    """Pulls from all that can be reached.
+
+    Raises:
+        RolloutsError: it is one archive only, and nothing could be had of it.
+    """
     found = []
     for source in sources:
         announce(f"Pulling from {capture.shown(without_credentials(source.url))}")
@@ -182,6 +187,8 @@ def _pulled_all(home: Archive, sources: list[Source]) -> list[Pulled]:
                 raise
             url = without_credentials(source.url)
             found.append(Pulled(source.path, url, None, [], 0, {}, str(error)))
+    if len(found) == 1 and found[0].error and not found[0].refused:
+        raise RolloutsError(found[0].error)
     return found
 
 

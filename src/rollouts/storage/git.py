@@ -41,6 +41,7 @@ _NETWORK = (
     *("-c", "maintenance.auto=false", "-c", "push.gpgSign=false", "-c", "push.followTags=false"),
     *("-c", "push.recurseSubmodules=no", "-c", "push.pushOption=", "-c", "fetch.recurseSubmodules=false"),
     *("-c", "fetch.fsckObjects=false", "-c", "fetch.prune=false", "-c", "fetch.pruneTags=false"),
+    *("-c", "color.ui=false", "-c", "color.push=false", "-c", "color.remote=false", "-c", "color.transport=false"),
     *("-c", "fetch.writeCommitGraph=false", "-c", "fetch.output=full", "-c", "transfer.credentialsInUrl=allow"),
 )
 _NETWORK_VARIABLES = frozenset(

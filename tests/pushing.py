@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 import pytest
 
 from git_servers import bare
-from helpers import ROLLOUTS, SLOW, Result, git, ok, put, run, snapshot
+from helpers import ROLLOUTS, SLOW, Result, git, ok, put, query, run, snapshot
 from rollouts.contracts import tag
 
 Document = dict[str, Any]
@@ -52,6 +52,7 @@ def turns_in(folder: Path, count: int) -> Turns:
 
 def _copied(made: Turns, home: Path) -> Turns:
     shutil.copytree(made.home, home, symlinks=True)
+    query(home, "UPDATE workspaces SET store_path = ?", str(made._replace(home=home).store))  # or doctor wonders
     return made._replace(home=home)
 
 

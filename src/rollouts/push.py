@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Generator, Iterable, Iterator, Mapping
+import time
+from collections.abc import Generator, Iterable, Iterator
 
 from rollouts.contracts import tag
 from rollouts.contracts.archive_name import archive_name
@@ -12,10 +13,10 @@ from rollouts.models import Selection, Snapshot, Workspace, safety_session
 from rollouts.publish import github
 from rollouts.publish.github import Wanted
 from rollouts.record import Record
-from rollouts.storage import carrier, comparing, network
+from rollouts.storage import carrier, comparing, damage, network
 from rollouts.storage.archive import Archive
 from rollouts.storage.git_store import GitStore
-from rollouts.storage.network import ArchiveError
+from rollouts.storage.network import ArchiveError, Pushed
 
 PUSHED, SKIPPED, CONFLICT, FAILED = "pushed", "skipped", "conflict", "failed"
 _SET_ONE = "`rollouts remote set --url URL` sets one, `rollouts push --create-remote` makes one on GitHub"
@@ -23,11 +24,11 @@ _ARGUMENTS = 512 << 10
 """Bytes of refspecs for one git: a system may take no more than 1 MB of arguments and environment."""
 _IN_VAIN = 12
 """Pushes in a row of which an archive takes nothing, until no more are tried."""
-_RACED = frozenset({"already exists", "stale info"})
+_RACES, _PAUSE = 5, 0.2
+"""How often in a row another push may come between, and seconds until the first of those tries."""
+_LOST = "the store has lost part of it; run `rollouts doctor --repair`"
 
 Said = Generator[bytes, None, None]
-Answers = Generator[bytes, None, dict[str, str]]
-"""Ref -> why it was refused; the empty name: why the push as a whole failed."""
 
 
 class Job(Record):
@@ -138,6 +139,8 @@ class _Sending:
         self.shown = without_credentials(url)
         self.store: GitStore = comparing.present(archive.store(job.workspace.id))
         self.rows = {tag.ref(row.session_id, row.message_id): row for row in job.snapshots}
+        self.there: dict[str, str] = {}
+        """Ref -> object id, of what the archive had when it was listed last."""
         self.oids: dict[str, str] = {}
         self.outcomes: dict[str, Outcome] = {}
         self.error: str | None = None
@@ -158,11 +161,11 @@ class _Sending:
         return Sent(workspace, self.shown, outcomes, self.error)
 
 
-def _settle(sending: _Sending, there: Mapping[str, str]) -> None:
+def _settle(sending: _Sending) -> None:
     """Notes those whose tags are there, object for object or as an earlier look into them told."""
     known = sending.archive.catalog.known_tags()
     for ref in sending.undecided():
-        oid = there.get(ref, "")
+        oid = sending.there.get(ref, "")
         if oid == sending.oids[ref] or known.get(oid) == sending.rows[ref].id:
             sending.note(ref, SKIPPED)
 
@@ -206,7 +209,7 @@ def _made(sending: _Sending, repository: GitStore, refs: list[str]) -> list[str]
         if not lost:
             raise
         for ref in lost:
-            sending.note(ref, FAILED, "the store has lost its commit; run `rollouts doctor --repair`")
+            sending.note(ref, FAILED, _LOST)
         refs = [ref for ref in refs if ref not in lost]
         carrier.make_tags(repository, [sending.rows[ref] for ref in refs])
     return refs
@@ -228,73 +231,120 @@ def _batches(refs: Iterable[str]) -> Iterator[list[str]]:
 
 def _again(sending: _Sending, repository: GitStore, refs: list[str]) -> Said:
     """Lists the archive once more, after something came between: what is there now is what counts."""
-    there = yield from network.listing(repository.path, sending.url)
-    landed = [ref for ref in refs if there.get(ref) == sending.oids[ref]]
+    sending.there = yield from network.listing(repository.path, sending.url)
+    landed = [ref for ref in refs if sending.there.get(ref) == sending.oids[ref]]
     for ref in landed:
         sending.note(ref, PUSHED)
-    yield from _look_into(sending, repository, [ref for ref in refs if ref in there and ref not in landed])
+    yield from _look_into(sending, repository, [ref for ref in refs if ref in sending.there and ref not in landed])
+
+
+def _lost(sending: _Sending, refs: list[str]) -> list[str]:
+    """Notes those of some snapshots that the store cannot give away whole any more. Returns the others."""
+    bad = damage.objects_in(sending.store.faults())
+    rows = [sending.rows[ref] for ref in refs]
+    for row in damage.hit(sending.store, rows, bad):
+        sending.note(tag.ref(row.session_id, row.message_id), FAILED, _LOST)
+    return [ref for ref in refs if ref not in sending.outcomes]
+
+
+def _pushed(sending: _Sending, repository: GitStore, batch: list[str]) -> Generator[bytes, None, Pushed]:
+    """Pushes some tags at once, and notes those that arrived and those that were refused for their own sake."""
+    specs = [f"{sending.oids[ref]}:{ref}" for ref in batch]
+    leases = [f"{ref}:{sending.there[ref]}" for ref in batch if ref in sending.there]
+    pushed = yield from network.push(repository.path, sending.url, specs, leases)
+    for ref, answer in pushed.answers.items():
+        if answer.is_taken or answer.is_own:
+            sending.note(ref, PUSHED if answer.is_taken else FAILED, "" if answer.is_taken else answer.reason)
+    if pushed.error and pushed.error.is_lasting:
+        raise pushed.error
+    unclear = [ref for ref in batch if ref not in pushed.answers or pushed.answers[ref].is_raced]
+    if unclear and not pushed.is_own_loss:
+        yield from _again(sending, repository, unclear)
+    return pushed
 
 
 def _halves(refs: list[str]) -> list[list[str]]:
     middle = len(refs) // 2
-    return [refs[:middle], refs[middle:]]
+    return [half for half in (refs[:middle], refs[middle:]) if half]
 
 
-def _pushed(sending: _Sending, repository: GitStore, batch: list[str], there: Mapping[str, str]) -> Answers:
-    """Pushes some tags at once, and notes those that arrived. Returns what is known of the others, or of the push."""
-    specs = [f"{sending.oids[ref]}:{ref}" for ref in batch]
-    leases = [f"{ref}:{there[ref]}" for ref in batch if ref in there]
-    pushed = yield from network.push(repository.path, sending.url, specs, leases)
-    for ref, answer in pushed.answers.items():
-        if answer.is_taken:
-            sending.note(ref, PUSHED)
-    if pushed.error and pushed.error.is_lasting:
-        raise pushed.error
-    unclear = [ref for ref in batch if ref not in pushed.answers or pushed.answers[ref].reason in _RACED]
-    unclear = [ref for ref in unclear if ref not in sending.outcomes]
-    if unclear:
-        yield from _again(sending, repository, unclear)
-    return {ref: answer.reason for ref, answer in pushed.answers.items()} | {"": str(pushed.error)}
+class _Patience:
+    """How much longer pushes that bring nothing are tried, and what the last of them ended with."""
+
+    def __init__(self) -> None:
+        self.in_vain = 0
+        self.races = 0
+        self.error: ArchiveError | None = None
+        self.broken: list[str] = []
+        """Refs whose push broke off when they were alone in it."""
+
+    def see(self, shown: str, pushed: Pushed, *, got_on: bool, raced: bool) -> None:
+        """Counts a push.
+
+        Raises:
+            ArchiveError: that was enough.
+        """
+        self.error = pushed.error or self.error
+        self.races = self.races + 1 if raced else 0
+        self.in_vain = 0 if got_on else self.in_vain + 1
+        if self.in_vain > _IN_VAIN:
+            reason = next((answer.reason for answer in pushed.answers.values()), "no reason was given")
+            raise pushed.error or ArchiveError(f"{shown}: {_IN_VAIN} pushes in a row were refused: {reason}; try again")
 
 
-def _push(sending: _Sending, repository: GitStore, refs: list[str], there: Mapping[str, str]) -> Said:
+def _left(sending: _Sending, batch: list[str], pushed: Pushed, patience: _Patience) -> list[list[str]]:
+    """What is to be pushed next of a batch; what there is no hope for is noted."""
+    left = [ref for ref in batch if ref not in sending.outcomes]
+    if pushed.is_own_loss:
+        whole = _lost(sending, left)
+        if whole != left:
+            return [whole] if whole else []
+    raced = [ref for ref in left if ref in pushed.answers and pushed.answers[ref].is_raced]
+    patience.see(sending.shown, pushed, got_on=left != batch or bool(raced), raced=bool(raced))
+    if raced and patience.races <= _RACES:
+        time.sleep(_PAUSE * patience.races)
+        return [left]
+    if left == batch and len(batch) > 1:
+        return _halves(left)
+    again = [ref for ref in left if ref not in pushed.answers and left != batch]
+    for ref in left:
+        if ref in pushed.answers or pushed.is_own_loss:
+            sending.note(ref, FAILED, _LOST if pushed.is_own_loss else pushed.answers[ref].reason)
+        elif ref not in again:
+            patience.broken.append(ref)
+    return [again] if again else []
+
+
+def _push(sending: _Sending, repository: GitStore, refs: list[str]) -> Said:
     """Pushes tags, and finds out what became of each.
 
     A push that is refused or broken off as a whole is tried again in halves, so that one snapshot which a server will
     not have (a hook's rule, a limit on size) keeps no other back.
+
+    Raises:
+        ArchiveError: nothing arrives at all, or nothing more.
     """
     pending = list(_batches(refs))
-    in_vain = 0
+    patience = _Patience()
     while pending:
         batch = pending.pop(0)
-        reasons = yield from _pushed(sending, repository, batch, there)
-        left = [ref for ref in batch if ref not in sending.outcomes]
-        if left == batch:
-            in_vain += 1
-            if in_vain > _IN_VAIN:
-                raise ArchiveError(
-                    f"{sending.shown}: {_IN_VAIN} pushes in a row were refused; {reasons.get(left[0], reasons[''])}"
-                )
-            if len(batch) > 1:
-                pending = [*_halves(batch), *pending]
-                continue
-        else:
-            in_vain = 0
-        broken_off = [ref for ref in left if ref not in reasons and left != batch]
-        pending = [broken_off, *pending] if broken_off else pending
-        for ref in left:
-            if ref not in broken_off:
-                sending.note(ref, FAILED, reasons.get(ref, reasons[""]))
+        pushed = yield from _pushed(sending, repository, batch)
+        pending = [*_left(sending, batch, pushed, patience), *pending]
+    if patience.broken and patience.error:
+        if not any(ref in sending.outcomes and sending.outcomes[ref].status == PUSHED for ref in refs):
+            raise patience.error
+        for ref in patience.broken:
+            sending.note(ref, FAILED, str(patience.error))
 
 
 def _sent(sending: _Sending, *, replace: bool, dry_run: bool) -> Said:
-    there = yield from network.listing(sending.store.path, sending.url)
-    _settle(sending, there)
+    sending.there = yield from network.listing(sending.store.path, sending.url)
+    _settle(sending)
     if not sending.undecided():
         return
     with carrier.carrier(sending.archive.home.throwaway()) as repository:
         repository.read_also(sending.store)
-        yield from _look_into(sending, repository, [ref for ref in sending.undecided() if ref in there])
+        yield from _look_into(sending, repository, [ref for ref in sending.undecided() if ref in sending.there])
         if replace:
             conflicts = [ref for ref, outcome in sending.outcomes.items() if outcome.status == CONFLICT]
             for ref in conflicts:
@@ -304,7 +354,7 @@ def _sent(sending: _Sending, *, replace: bool, dry_run: bool) -> Said:
                 sending.note(ref, PUSHED)
             return
         refs = _made(sending, repository, sending.undecided())
-        yield from _push(sending, repository, refs, there)
+        yield from _push(sending, repository, refs)
 
 
 def imagined(archive: Archive, job: Job) -> Sent:

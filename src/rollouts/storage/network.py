@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Generator, Sequence
+from collections.abc import Generator, Mapping, Sequence
 
 from rollouts.contracts import tag
 from rollouts.contracts.remote_url import without_credentials
@@ -16,8 +16,14 @@ from rollouts.record import Record
 from rollouts.storage import git
 
 _PATIENCE = 120.0
-_USERINFO = re.compile(r"(?<=://)[^/@\s']+@")
+_USERINFO = re.compile(r"(?<=://)[^/\s]*@")
 _PROGRESS = re.compile(r"\d+% \(|, done\.$")
+_DECLINED = re.compile(r"error: hook declined to update (\S+)")
+_UNPACKING = "error: remote unpack failed: "
+_OWN_LOSS = re.compile(
+    rb"(?m)^(?!remote:).*(?:(?:unable to|[cC]ould not) read [0-9a-f]{40}|bad (?:\w+ )?object|is corrupt)"
+)
+_RACED = ("already exists", "stale info", "failed to update ref", "failed to lock")
 _NO_LOGIN = (
     "let git know a login for it (a credential helper, `gh auth setup-git`, an ssh key), or name a URL that needs none"
 )
@@ -28,6 +34,7 @@ _ADVICE = (
     ("not found|does not appear to be a git repository|does not exist", _NO_REPOSITORY),
     ("resolve host|onnection refused|ailed to connect|unable to connect|timed out|route to host", "check the network"),
     ("No space left|quota exceeded", "the archive is full; make room there"),
+    ("unable to create temporary object directory|Read-only file system", "check that the archive may be written"),
     ("dubious ownership", "the repository belongs to another user of this machine"),
     ("transport '.*' not allowed", "archives are reached by path, file, ssh, https, http or git"),
 )
@@ -48,6 +55,10 @@ class Answer(Record):
 
     is_taken: bool
     reason: str
+    is_raced: bool = False
+    """Whether another push may have come between."""
+    is_own: bool = False
+    """Whether the ref was refused for its own sake, and not with the whole push."""
 
 
 class Pushed(Record):
@@ -57,6 +68,8 @@ class Pushed(Record):
     """Of the refs for which an answer came."""
     error: ArchiveError | None
     """Why the push as a whole failed, when it did."""
+    is_own_loss: bool = False
+    """Whether it failed because the repository lacks, or cannot read, part of what was to be sent."""
 
 
 def patience() -> float:
@@ -66,7 +79,7 @@ def patience() -> float:
         RolloutsError: the variable is not a number above zero.
     """
     text = os.environ.get("ROLLOUTS_NETWORK_TIMEOUT")
-    if text is None:
+    if not text:
         return _PATIENCE
     try:
         seconds = float(text)
@@ -151,13 +164,23 @@ def fetch(repository: str, url: str, refs: Sequence[str]) -> Generator[bytes, No
         raise _error(url, err, code)
 
 
-def _of_the_server(stderr: bytes) -> str:
-    """What a server says by itself of why it refuses."""
-    lines = [line.removeprefix("remote:").strip() for line in _said(stderr) if line.startswith("remote:")]
-    return next((line for line in reversed(lines) if line and not _PROGRESS.search(line)), "")
+def _words_of_the_server(stderr: bytes) -> dict[str, str]:
+    """Ref -> what a server says by itself of why it refuses it; the empty name: why it refuses a push."""
+    found: dict[str, str] = {}
+    heard = ""
+    for line in _said(stderr):
+        words = line.removeprefix("remote:").strip()
+        declined = _DECLINED.fullmatch(words)
+        if declined:
+            found[declined[1]], heard = heard, ""
+        elif line.startswith(_UNPACKING):
+            heard = heard or line.removeprefix(_UNPACKING)
+        elif line.startswith("remote:") and words and not _PROGRESS.search(words):
+            heard = words
+    return {"": heard} | found
 
 
-def _answers(printed: bytes, why: str) -> dict[str, Answer]:
+def _answers(printed: bytes, why: Mapping[str, str]) -> dict[str, Answer]:
     """What `git push --porcelain` says of each ref: https://git-scm.com/docs/git-push#_output.
 
     A ref without an answer, because the connection broke, is left out.
@@ -167,11 +190,16 @@ def _answers(printed: bytes, why: str) -> dict[str, Answer]:
         flag, _, rest = line.partition("\t")
         names, _, summary = rest.partition("\t")
         if len(flag) == 1 and names and not summary.startswith("[remote failure]"):
-            reason = summary.partition("(")[2].removesuffix(")") or summary
-            if why and summary.startswith("[remote rejected]"):
-                reason = f"{reason}: {why}"
-            found[names.rpartition(":")[2]] = Answer(flag != "!", reason)
+            ref = names.rpartition(":")[2]
+            word = summary.partition("(")[2].removesuffix(")") or summary
+            words = why.get(ref, why[""]) if summary.startswith("[remote rejected]") else ""
+            reason = f"{word}: {words}" if words else word
+            found[ref] = Answer(flag != "!", reason, word.startswith(_RACED), word == "hook declined")
     return found
+
+
+def _is_unwritable(words: str) -> bool:
+    return "unable to create temporary object directory" in words
 
 
 def push(repository: str, url: str, specs: Sequence[str], leases: Sequence[str]) -> Generator[bytes, None, Pushed]:
@@ -189,6 +217,10 @@ def push(repository: str, url: str, specs: Sequence[str], leases: Sequence[str])
         code, out, err = yield from _talk(repository, url, *command)
     except ArchiveError as error:
         return Pushed({}, error)
-    answers = _answers(out, _of_the_server(err))
-    failed = code and not any(not answer.is_taken for answer in answers.values())
-    return Pushed(answers, _error(url, err, code) if failed else None)
+    why = _words_of_the_server(err)
+    answers = _answers(out, why)
+    own_loss = _OWN_LOSS.search(err) is not None
+    refused = [answer for answer in answers.values() if not answer.is_taken]
+    if code and not own_loss and (not refused or (len(refused) == len(answers) and _is_unwritable(why[""]))):
+        return Pushed(answers, _error(url, err, code))
+    return Pushed(answers, None, own_loss)

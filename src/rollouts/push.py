@@ -2,33 +2,21 @@
 
 from __future__ import annotations
 
-import time
-from collections.abc import Generator, Iterable, Iterator
+from collections.abc import Generator
 
-from rollouts.contracts import tag
 from rollouts.contracts.archive_name import archive_name
 from rollouts.contracts.remote_url import without_credentials
-from rollouts.errors import CommandError, RolloutsError
+from rollouts.errors import RolloutsError
 from rollouts.models import Selection, Snapshot, Workspace, safety_session
 from rollouts.publish import github
 from rollouts.publish.github import Wanted
 from rollouts.record import Record
-from rollouts.storage import carrier, comparing, damage, network
+from rollouts.storage import network
 from rollouts.storage.archive import Archive
-from rollouts.storage.git_store import GitStore
-from rollouts.storage.network import ArchiveError, Pushed
+from rollouts.storage.delivery import FAILED, PUSHED, Delivery, Outcome, deliver
+from rollouts.storage.network import ArchiveError
 
-PUSHED, SKIPPED, CONFLICT, FAILED = "pushed", "skipped", "conflict", "failed"
 _SET_ONE = "`rollouts remote set --url URL` sets one, `rollouts push --create-remote` makes one on GitHub"
-_ARGUMENTS = 512 << 10
-"""Bytes of refspecs for one git: a system may take no more than 1 MB of arguments and environment."""
-_IN_VAIN = 12
-"""Pushes in a row of which an archive takes nothing, until no more are tried."""
-_RACES, _PAUSE = 5, 0.2
-"""How often in a row another push may come between, and seconds until the first of those tries."""
-_LOST = "the store has lost part of it; run `rollouts doctor --repair`"
-
-Said = Generator[bytes, None, None]
 
 
 class Job(Record):
@@ -36,15 +24,6 @@ class Job(Record):
 
     workspace: Workspace
     snapshots: list[Snapshot]
-
-
-class Outcome(Record):
-    """What became of one snapshot."""
-
-    snapshot: Snapshot
-    status: str
-    """`pushed`, `skipped` (it is there), `conflict` (another one is there under its name) or `failed`."""
-    reason: str = ""
 
 
 class Sent(Record):
@@ -130,233 +109,6 @@ def create_archive(archive: Archive, job: Job) -> tuple[Job, bool]:
     return job._replace(workspace=job.workspace._replace(remote_url=hosted.url)), hosted.made
 
 
-class _Sending:
-    """One workspace's snapshots, their tags and what is known of each."""
-
-    def __init__(self, archive: Archive, job: Job, url: str) -> None:
-        self.archive = archive
-        self.url = url
-        self.shown = without_credentials(url)
-        self.store: GitStore = comparing.present(archive.store(job.workspace.id))
-        self.rows = {tag.ref(row.session_id, row.message_id): row for row in job.snapshots}
-        self.there: dict[str, str] = {}
-        """Ref -> object id, of what the archive had when it was listed last."""
-        self.oids: dict[str, str] = {}
-        self.outcomes: dict[str, Outcome] = {}
-        self.error: str | None = None
-        for ref, row in self.rows.items():
-            try:
-                self.oids[ref] = tag.oid(tag.content(row))
-            except ValueError as error:
-                self.note(ref, FAILED, f"its captured_at is no moment ({error}); `rollouts delete` removes it")
-
-    def note(self, ref: str, status: str, reason: str = "") -> None:
-        self.outcomes[ref] = Outcome(self.rows[ref], status, reason)
-
-    def undecided(self) -> list[str]:
-        return [ref for ref in self.rows if ref not in self.outcomes]
-
-    def result(self, workspace: Workspace) -> Sent:
-        outcomes = [self.outcomes[ref] for ref in self.rows if ref in self.outcomes]
-        return Sent(workspace, self.shown, outcomes, self.error)
-
-
-def _settle(sending: _Sending) -> None:
-    """Notes those whose tags are there, object for object or as an earlier look into them told."""
-    known = sending.archive.catalog.known_tags()
-    for ref in sending.undecided():
-        oid = sending.there.get(ref, "")
-        if oid == sending.oids[ref] or known.get(oid) == sending.rows[ref].id:
-            sending.note(ref, SKIPPED)
-
-
-def _look_into(sending: _Sending, repository: GitStore, refs: list[str]) -> Said:
-    """Fetches tags that are not the ones that would be made here, and notes those that hold the same snapshot.
-
-    Others are conflicts.
-    """
-    if not refs:
-        return
-    yield from network.fetch(repository.path, sending.url, refs)
-    same = {}
-    fetched = carrier.tags(repository)
-    for ref in refs:
-        oid, raw = fetched[ref]
-        row = sending.rows[ref]
-        try:
-            found = tag.read(raw, ref)
-            if (found.snapshot_id, found.store_commit_sha) == (row.id, row.store_commit_sha):
-                same[oid] = row.id
-                sending.note(ref, SKIPPED)
-                continue
-            reason = f"snapshot {found.snapshot_id} is there under the same session and message"
-        except ValueError as error:
-            reason = f"another tag is there under the same name: {error}"
-        sending.note(ref, CONFLICT, reason)
-    if same:
-        with sending.archive.catalog as catalog:
-            catalog.know_tags(same)
-
-
-def _made(sending: _Sending, repository: GitStore, refs: list[str]) -> list[str]:
-    """Makes tags. Returns those that could be made."""
-    rows = [sending.rows[ref] for ref in refs]
-    try:
-        carrier.make_tags(repository, rows)
-    except CommandError:
-        there = sending.store.existing([row.store_commit_sha for row in rows])
-        lost = [ref for ref in refs if sending.rows[ref].store_commit_sha not in there]
-        if not lost:
-            raise
-        for ref in lost:
-            sending.note(ref, FAILED, _LOST)
-        refs = [ref for ref in refs if ref not in lost]
-        carrier.make_tags(repository, [sending.rows[ref] for ref in refs])
-    return refs
-
-
-def _batches(refs: Iterable[str]) -> Iterator[list[str]]:
-    """As many refs at once as a system takes arguments for."""
-    batch: list[str] = []
-    size = 0
-    for ref in refs:
-        size += 3 * len(ref)
-        if size > _ARGUMENTS:
-            yield batch
-            batch, size = [], 3 * len(ref)
-        batch.append(ref)
-    if batch:
-        yield batch
-
-
-def _again(sending: _Sending, repository: GitStore, refs: list[str]) -> Said:
-    """Lists the archive once more, after something came between: what is there now is what counts."""
-    sending.there = yield from network.listing(repository.path, sending.url)
-    landed = [ref for ref in refs if sending.there.get(ref) == sending.oids[ref]]
-    for ref in landed:
-        sending.note(ref, PUSHED)
-    yield from _look_into(sending, repository, [ref for ref in refs if ref in sending.there and ref not in landed])
-
-
-def _lost(sending: _Sending, refs: list[str]) -> list[str]:
-    """Notes those of some snapshots that the store cannot give away whole any more. Returns the others."""
-    bad = damage.objects_in(sending.store.faults())
-    rows = [sending.rows[ref] for ref in refs]
-    for row in damage.hit(sending.store, rows, bad):
-        sending.note(tag.ref(row.session_id, row.message_id), FAILED, _LOST)
-    return [ref for ref in refs if ref not in sending.outcomes]
-
-
-def _pushed(sending: _Sending, repository: GitStore, batch: list[str]) -> Generator[bytes, None, Pushed]:
-    """Pushes some tags at once, and notes those that arrived and those that were refused for their own sake."""
-    specs = [f"{sending.oids[ref]}:{ref}" for ref in batch]
-    leases = [f"{ref}:{sending.there[ref]}" for ref in batch if ref in sending.there]
-    pushed = yield from network.push(repository.path, sending.url, specs, leases)
-    for ref, answer in pushed.answers.items():
-        if answer.is_taken or answer.is_own:
-            sending.note(ref, PUSHED if answer.is_taken else FAILED, "" if answer.is_taken else answer.reason)
-    if pushed.error and pushed.error.is_lasting:
-        raise pushed.error
-    unclear = [ref for ref in batch if ref not in pushed.answers or pushed.answers[ref].is_raced]
-    if unclear and not pushed.is_own_loss:
-        yield from _again(sending, repository, unclear)
-    return pushed
-
-
-def _halves(refs: list[str]) -> list[list[str]]:
-    middle = len(refs) // 2
-    return [half for half in (refs[:middle], refs[middle:]) if half]
-
-
-class _Patience:
-    """How much longer pushes that bring nothing are tried, and what the last of them ended with."""
-
-    def __init__(self) -> None:
-        self.in_vain = 0
-        self.races = 0
-        self.error: ArchiveError | None = None
-        self.broken: list[str] = []
-        """Refs whose push broke off when they were alone in it."""
-
-    def see(self, shown: str, pushed: Pushed, *, got_on: bool, raced: bool) -> None:
-        """Counts a push.
-
-        Raises:
-            ArchiveError: that was enough.
-        """
-        self.error = pushed.error or self.error
-        self.races = self.races + 1 if raced else 0
-        self.in_vain = 0 if got_on else self.in_vain + 1
-        if self.in_vain > _IN_VAIN:
-            reason = next((answer.reason for answer in pushed.answers.values()), "no reason was given")
-            raise pushed.error or ArchiveError(f"{shown}: {_IN_VAIN} pushes in a row were refused: {reason}; try again")
-
-
-def _left(sending: _Sending, batch: list[str], pushed: Pushed, patience: _Patience) -> list[list[str]]:
-    """What is to be pushed next of a batch; what there is no hope for is noted."""
-    left = [ref for ref in batch if ref not in sending.outcomes]
-    if pushed.is_own_loss:
-        whole = _lost(sending, left)
-        if whole != left:
-            return [whole] if whole else []
-    raced = [ref for ref in left if ref in pushed.answers and pushed.answers[ref].is_raced]
-    patience.see(sending.shown, pushed, got_on=left != batch or bool(raced), raced=bool(raced))
-    if raced and patience.races <= _RACES:
-        time.sleep(_PAUSE * patience.races)
-        return [left]
-    if left == batch and len(batch) > 1:
-        return _halves(left)
-    again = [ref for ref in left if ref not in pushed.answers and left != batch]
-    for ref in left:
-        if ref in pushed.answers or pushed.is_own_loss:
-            sending.note(ref, FAILED, _LOST if pushed.is_own_loss else pushed.answers[ref].reason)
-        elif ref not in again:
-            patience.broken.append(ref)
-    return [again] if again else []
-
-
-def _push(sending: _Sending, repository: GitStore, refs: list[str]) -> Said:
-    """Pushes tags, and finds out what became of each.
-
-    A push that is refused or broken off as a whole is tried again in halves, so that one snapshot which a server will
-    not have (a hook's rule, a limit on size) keeps no other back.
-
-    Raises:
-        ArchiveError: nothing arrives at all, or nothing more.
-    """
-    pending = list(_batches(refs))
-    patience = _Patience()
-    while pending:
-        batch = pending.pop(0)
-        pushed = yield from _pushed(sending, repository, batch)
-        pending = [*_left(sending, batch, pushed, patience), *pending]
-    if patience.broken and patience.error:
-        if not any(ref in sending.outcomes and sending.outcomes[ref].status == PUSHED for ref in refs):
-            raise patience.error
-        for ref in patience.broken:
-            sending.note(ref, FAILED, str(patience.error))
-
-
-def _sent(sending: _Sending, *, replace: bool, dry_run: bool) -> Said:
-    sending.there = yield from network.listing(sending.store.path, sending.url)
-    _settle(sending)
-    if not sending.undecided():
-        return
-    with carrier.carrier(sending.archive.home.throwaway()) as repository:
-        repository.read_also(sending.store)
-        yield from _look_into(sending, repository, [ref for ref in sending.undecided() if ref in sending.there])
-        if replace:
-            conflicts = [ref for ref, outcome in sending.outcomes.items() if outcome.status == CONFLICT]
-            for ref in conflicts:
-                del sending.outcomes[ref]
-        if dry_run:
-            for ref in sending.undecided():
-                sending.note(ref, PUSHED)
-            return
-        refs = _made(sending, repository, sending.undecided())
-        yield from _push(sending, repository, refs)
-
-
 def imagined(archive: Archive, job: Job) -> Sent:
     """What would become of a workspace whose archive is to be made first."""
     wanted = wanted_repository(archive, job.workspace)
@@ -388,13 +140,13 @@ def send(archive: Archive, job: Job, *, replace: bool, dry_run: bool) -> Generat
     assert url is not None  # noqa: S101 - for the type checker: see above
     if not job.snapshots:
         return Sent(job.workspace, without_credentials(url), [])
-    sending = _Sending(archive, job, url)
+    delivery = Delivery(archive, job.workspace, job.snapshots, url)
+    failure = None
     try:
         with archive.reading(job.workspace):
-            yield from _sent(sending, replace=replace, dry_run=dry_run)
+            yield from deliver(delivery, replace=replace, dry_run=dry_run)
     except ArchiveError as error:
-        sending.error = str(error)
-    if sending.error is not None:
-        for ref in sending.undecided():
-            sending.note(ref, FAILED, sending.error)
-    return sending.result(job.workspace)
+        failure = str(error)
+        for ref in delivery.undecided():
+            delivery.note(ref, FAILED, failure)
+    return Sent(job.workspace, without_credentials(url), delivery.decided(), failure)

@@ -17,10 +17,11 @@ from rollouts.contracts import tag
 from rollouts.contracts.remote_url import checked, without_credentials
 from rollouts.errors import RolloutsError, UsageError
 from rollouts.pull import Pulled, Source
-from rollouts.push import CONFLICT, FAILED, PUSHED, SKIPPED, Job, Outcome, Sent
+from rollouts.push import Job, Sent
 from rollouts.record import Record
 from rollouts.storage import due, opening, upkeep
 from rollouts.storage.archive import Archive
+from rollouts.storage.delivery import CONFLICT, FAILED, PUSHED, SKIPPED, Outcome
 
 _KINDS = {PUSHED: "pushed", SKIPPED: "skipped", CONFLICT: "conflicts", FAILED: "failed"}
 

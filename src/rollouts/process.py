@@ -93,8 +93,11 @@ class Running:
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
         if self.pid is not None:
-            self._end(self.pid, SIGKILL)
-            os.waitpid(self.pid, 0)
+            try:
+                self._end(self.pid, SIGKILL)
+                os.waitpid(self.pid, 0)
+            except (ProcessLookupError, ChildProcessError):
+                pass  # Ctrl-C came when it had just been waited for
             self.pid = None
         self._close()
 

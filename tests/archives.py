@@ -74,6 +74,16 @@ def put_tag(
     return ref
 
 
+def put_many(repository: Path, commit_id: str, count: int) -> None:
+    """Tags a commit as so many snapshots of session `s`, with the messages 0, 1, ..."""
+    stream = b""
+    for number in range(count):
+        body = json.dumps(fields(commit_id, message=str(number), snapshot_id=f"{number:032x}")).encode()
+        name = tag.ref("s", str(number)).removeprefix("refs/tags/")
+        stream += f"tag {name}\nfrom {commit_id}\ntagger M <m@x> 1 +0000\ndata {len(body)}\n".encode() + body + b"\n"
+    git("fast-import", "--quiet", cwd=repository, stdin=stream)
+
+
 def refs(repository: Path) -> dict[str, str]:
     lines = git("for-each-ref", "--format=%(refname) %(objectname)", cwd=repository).splitlines()
     return dict(line.split(" ") for line in lines)

@@ -424,10 +424,7 @@ def test_a_pull_makes_no_file_in_the_workspace(plain: Path, archive: Path, there
 
 
 def test_a_pulled_store_is_packed_behind_it_when_it_needs_that(archive: Path, here: Path, home: Path) -> None:
-    commit_id = commit(archive, _plain_tree(archive))
-    for number in range(300):
-        body = fields(commit_id, message=str(number), snapshot_id=f"{number:032x}")
-        put_tag(archive, body, commit_id, message=str(number))
+    archives.put_many(archive, commit(archive, _plain_tree(archive)), 300)
     document = pulled(here, "--url", archive)
     assert document["pulled"] == 300
     refs = store_of(home, {"workspace_id": document["workspaces"][0]["id"]}) / "refs" / "snapshots"
@@ -436,3 +433,19 @@ def test_a_pulled_store_is_packed_behind_it_when_it_needs_that(archive: Path, he
         time.sleep(0.05)
     assert not list(refs.glob("*"))
     assert len(rows_of(home)) == 300
+
+
+def test_more_than_is_read_at_once_is_adopted_all_the_same(archive: Path, here: Path, home: Path) -> None:
+    commit_id = commit(archive, _plain_tree(archive))
+    archives.put_many(archive, commit_id, 2300)
+    put_tag(archive, b"no json", commit_id, message="7")
+    document = pulled(here, "--url", archive, code=1)
+    assert (document["pulled"], document["refused"]) == (2299, 1)
+    assert len(rows_of(home)) == 2299
+    assert pulled(here, code=1)["known"] == 2299
+
+
+def test_an_object_that_is_too_large_for_a_snapshot_is_refused_and_not_read(archive: Path, here: Path) -> None:
+    huge = commit(archive, _plain_tree(archive), b"x" * (65 << 20))
+    put_tag(archive, fields(huge), huge)
+    assert "its commit is not in the archive" in problems(pulled(here, "--url", archive, code=1))[tag.ref("s", "m")]

@@ -31,7 +31,8 @@ def _fetched(repository: GitStore, url: str, session_id: str, message_id: str) -
             f"no remote snapshot found for session {session_id!r} and message {message_id!r}"
             f" in {without_credentials(url)}{hint}"
         ) from error
-    found = foreign.check(repository, _NO_WORKSPACE, carrier.tags(repository))
+    [fetched] = carrier.tags(repository)
+    found = foreign.check(repository, _NO_WORKSPACE, fetched)
     for reason in found.refused.values():
         raise RolloutsError(f"refused: the tag in {without_credentials(url)} is not to be trusted: {reason}")
     return found.snapshots[0]

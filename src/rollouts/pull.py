@@ -107,6 +107,24 @@ def _record(archive: Archive, place: Place, url: str) -> Workspace:
     return record
 
 
+def _adopted(
+    archive: Archive,
+    record: Workspace,
+    repository: GitStore,
+    tags: Mapping[str, tuple[str, bytes]],
+    refused: dict[str, str],
+) -> list[Snapshot]:
+    """Checks fetched tags and adopts what is good of them. Returns what is new; why others are not is noted."""
+    with archive.reading(record):
+        checked = foreign.check(repository, record.id, tags)
+    new, conflicts = adopting.adopt(archive, record, repository, checked.snapshots)
+    refused |= checked.refused | conflicts
+    rows = {tag.ref(row.session_id, row.message_id): row for row in checked.snapshots}
+    with archive.catalog as catalog:
+        catalog.know_tags({tags[ref][0]: row.id for ref, row in rows.items() if ref not in conflicts})
+    return new
+
+
 def _pulled(archive: Archive, source: Source, refused: dict[str, str]) -> Generator[bytes, None, Pulled]:
     place = archive.locate(source.path)
     folder = archive.home.throwaway()
@@ -121,14 +139,9 @@ def _pulled(archive: Archive, source: Source, refused: dict[str, str]) -> Genera
         )
         with archive.reading(record):
             yield from _fetched(repository, source.url, [ref for ref in wanted if ref not in refused], refused)
-            fetched = carrier.tags(repository)
-            checked = foreign.check(repository, record.id, fetched)
-        refused |= checked.refused
-        adopted, conflicts = adopting.adopt(archive, record, repository, checked.snapshots)
-        refused |= conflicts
-        good = {tag.ref(row.session_id, row.message_id): row.id for row in checked.snapshots}
-        with archive.catalog as catalog:
-            catalog.know_tags({fetched[ref][0]: snapshot_id for ref, snapshot_id in good.items() if ref not in refused})
+        adopted = [
+            row for group in carrier.tags(repository) for row in _adopted(archive, record, repository, group, refused)
+        ]
     known = len(there) - len(adopted) - len(refused)
     return Pulled(record.root_path, without_credentials(source.url), record, adopted, known, refused)
 

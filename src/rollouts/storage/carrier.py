@@ -12,6 +12,10 @@ from rollouts.models import Snapshot
 from rollouts.storage import git
 from rollouts.storage.git_store import GitStore
 
+_AT_ONCE = 64 << 20
+_MOST = 2_000
+"""Bytes, and objects, that are read at once: an archive may hold any amount."""
+
 
 @contextlib.contextmanager
 def carrier(path: str) -> Iterator[GitStore]:
@@ -42,29 +46,57 @@ def make_tags(repository: GitStore, snapshots: Iterable[Snapshot]) -> None:
     git.sealed(repository.path, "fast-import", "--quiet", stdin=commands)
 
 
-def contents(repository: GitStore, kind: bytes, oids: Sequence[str]) -> Iterator[tuple[str, bytes]]:
-    """(object id, content) of each of some objects that is there and of that kind: `tag`, `commit` or `tree`."""
+def _groups(sizes: Iterable[tuple[str, int]]) -> Iterator[list[str]]:
+    """Names in groups that are read at once; what is larger than one is left out."""
+    group: list[str] = []
+    total = 0
+    for name, size in sizes:
+        if size > _AT_ONCE:
+            continue
+        if total + size > _AT_ONCE or len(group) == _MOST:
+            yield group
+            group, total = [], 0
+        group.append(name)
+        total += size
+    if group:
+        yield group
+
+
+def _read(repository: GitStore, oids: Sequence[str]) -> Iterator[tuple[str, bytes]]:
     asked = "".join(f"{oid}\n" for oid in oids).encode()
     printed = git.sealed(repository.path, "cat-file", "--batch", "--buffer", stdin=asked)
     at = 0
     while at < len(printed):
         end = printed.index(b"\n", at)
-        words = printed[at:end].split(b" ")
-        at = end + 1
-        if len(words) == 3:  # else: the id and `missing`
-            size = int(words[2])
-            if words[1] == kind:
-                yield words[0].decode(), printed[at : at + size]
-            at += size + 1
+        oid, _, size = printed[at:end].split(b" ")
+        yield oid.decode(), printed[end + 1 : end + 1 + int(size)]
+        at = end + 2 + int(size)
 
 
-def tags(repository: GitStore) -> dict[str, tuple[str, bytes]]:
-    """Ref -> (object id, content) of all that was fetched; what is no tag, or too large for one, has no content."""
+def contents(repository: GitStore, kind: bytes, oids: Iterable[str]) -> Iterator[tuple[str, bytes]]:
+    """(object id, content) of each of some objects that is there and of that kind: `tag`, `commit` or `tree`.
+
+    They are read some at a time. One larger than 64 MiB, which no snapshot has, counts as not there.
+    """
+    asked = "".join(f"{oid}\n" for oid in dict.fromkeys(oids)).encode()
+    answers = git.sealed(repository.path, "cat-file", "--batch-check", "--buffer", stdin=asked).splitlines()
+    words = [answer.split(b" ") for answer in answers]
+    for group in _groups((found[0].decode(), int(found[2])) for found in words if found[1] == kind):
+        yield from _read(repository, group)
+
+
+def tags(repository: GitStore) -> Iterator[dict[str, tuple[str, bytes]]]:
+    """Ref -> (object id, content) of all that was fetched, some at a time.
+
+    What is no tag, or too large for one, has no content.
+    """
     command = ("for-each-ref", "--format=%(refname) %(objectname) %(objecttype) %(objectsize)", tag.FOLDER)
     found = [line.split(" ") for line in git.sealed(repository.path, *command).decode().splitlines()]
-    good = [oid for _, oid, kind, size in found if kind == "tag" and int(size) <= tag.MAX_BYTES]
-    read = dict(contents(repository, b"tag", good))
-    return {name: (oid, read.get(oid, b"")) for name, oid, _, _ in found}
+    oids = {name: oid for name, oid, _, _ in found}
+    good = {name for name, _, kind, size in found if kind == "tag" and int(size) <= tag.MAX_BYTES}
+    for names in _groups((name, int(size) if name in good else 0) for name, _, _, size in found):
+        read = dict(_read(repository, [oids[name] for name in names if name in good]))
+        yield {name: (oids[name], read[oids[name]] if name in good else b"") for name in names}
 
 
 def hand_over(repository: GitStore, store: GitStore, commits: Sequence[str]) -> None:

@@ -85,10 +85,12 @@ def _look_into(delivery: Delivery, repository: GitStore, refs: list[str]) -> Sai
     if not refs:
         return
     yield from network.fetch(repository.path, delivery.url, refs)
+    wanted = set(refs)  # beside those that were made here
     same = {}
-    fetched = carrier.tags(repository)
-    for ref in refs:
-        oid, raw = fetched[ref]
+    fetched = (found for group in carrier.tags(repository) for found in group.items())
+    for ref, (oid, raw) in fetched:
+        if ref not in wanted:
+            continue
         row = delivery.rows[ref]
         try:
             found = tag.read(raw, ref)

@@ -23,6 +23,7 @@ _UNPACKING = "error: remote unpack failed: "
 _OWN_LOSS = re.compile(
     rb"(?m)^(?!remote:).*(?:(?:unable to|[cC]ould not) read [0-9a-f]{40}|bad (?:\w+ )?object|is corrupt)"
 )
+_FULL_HERE = re.compile(rb"(?m)^(?!remote:).*(?:No space left|quota exceeded)")
 _RACED = ("already exists", "stale info", "failed to update ref", "failed to lock")
 _NO_LOGIN = (
     "let git know a login for it (a credential helper, `gh auth setup-git`, an ssh key), or name a URL that needs none"
@@ -113,6 +114,14 @@ def _error(url: str, stderr: bytes, code: int) -> ArchiveError:
     return error
 
 
+def _no_room(url: str) -> ArchiveError:
+    error = ArchiveError(
+        f"what {without_credentials(url)} sent cannot be kept: the disk is full; free some space and try again"
+    )
+    error.is_lasting = True
+    return error
+
+
 def _talk(
     repository: str, url: str, *args: str, stdin: bytes | None = None
 ) -> Generator[bytes, None, tuple[int, bytes, bytes]]:
@@ -160,6 +169,8 @@ def fetch(repository: str, url: str, refs: Sequence[str]) -> Generator[bytes, No
     specs = "".join(f"+{ref}:{ref}\n" for ref in refs).encode()
     options = ("--no-tags", "--no-write-fetch-head", "--no-auto-gc", "--depth=1", "--progress", "--stdin")
     code, _, err = yield from _talk(repository, url, "fetch", *options, "--", url, stdin=specs)
+    if code and _FULL_HERE.search(err):
+        raise _no_room(url)
     if code:
         raise _error(url, err, code)
 

@@ -18,6 +18,7 @@ from rollouts.storage import git
 _PATIENCE = 120.0
 _USERINFO = re.compile(r"(?<=://)[^/\s]*@")
 _PROGRESS = re.compile(r"\d+% \(|, done\.$")
+_KIND = re.compile("^(?:remote: )?(?:fatal|error): ")
 _DECLINED = re.compile(r"error: hook declined to update (\S+)")
 _UNPACKING = "error: remote unpack failed: "
 _OWN_LOSS = re.compile(
@@ -28,7 +29,7 @@ _RACED = ("already exists", "stale info", "failed to update ref", "failed to loc
 _NO_LOGIN = (
     "let git know a login for it (a credential helper, `gh auth setup-git`, an ssh key), or name a URL that needs none"
 )
-_NO_REPOSITORY = "check `rollouts remote show`; `rollouts push --create-remote` makes one on GitHub"
+_NO_REPOSITORY = "make it first (`git init --bare`), or check `rollouts remote show`"
 _ADVICE = (
     ("could not read Username|could not read Password|Authentication failed|terminal prompts disabled", _NO_LOGIN),
     ("Permission denied|The requested URL returned error: 40[13]|Host key verification failed", _NO_LOGIN),
@@ -102,7 +103,7 @@ def _reason(stderr: bytes, code: int) -> str:
     named = [line for line in lines if line.startswith(("fatal:", "error:", "ssh:", "remote: error", "remote: fatal"))]
     # what ends the conversation comes first; what follows from that, after it
     best = next((line for line in named if not line.startswith("fatal: the remote end hung up")), None)
-    return best or (lines or [f"git ended with exit code {code}"])[-1]
+    return _KIND.sub("", best or (lines or [f"git ended with exit code {code}"])[-1])
 
 
 def _error(url: str, stderr: bytes, code: int) -> ArchiveError:

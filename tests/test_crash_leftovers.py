@@ -92,6 +92,33 @@ def test_a_rebuild_that_was_killed_keeps_the_archive_urls(home: Path, repo: Path
     assert url in ok("list", "--json")
 
 
+def _date_ahead(root: Path) -> None:
+    """Makes files newer than any index, as those are that change within the second: git reads them each time."""
+    for path in (root / "a.txt", root / "sub" / "b.bin"):
+        os.utime(path, (time.time() + 3600,) * 2)
+
+
+def test_the_same_files_are_captured_again_after_all_their_turns_were_deleted(plain: Path, tmp_path: Path) -> None:
+    _date_ahead(plain)
+    for message in ("1", "2"):
+        snapshot(plain, message)
+    for message in ("1", "2"):
+        ok("delete", plain, "--session", "s", "--message", message, "--yes")
+    row = snapshot(plain, "3")
+    assert contents(restored(row["id"], tmp_path / "out")) == contents(plain)
+
+
+def test_files_that_were_only_compared_are_captured_after_gc(plain: Path, tmp_path: Path) -> None:
+    row = snapshot(plain, "1")
+    (plain / "a.txt").write_bytes(b"two\n")
+    _date_ahead(plain)
+    for _ in range(2):
+        ok("diff", row["id"], "--worktree")
+    ok("gc")
+    row = snapshot(plain, "2")
+    assert contents(restored(row["id"], tmp_path / "out")) == contents(plain)
+
+
 def test_the_same_files_are_captured_again_after_their_turn_was_deleted(repo: Path, tmp_path: Path) -> None:
     snapshot(repo, "1")
     ok("delete", repo, "--session", "s", "--message", "1", "--yes")

@@ -12,7 +12,7 @@ from collections.abc import Iterable
 
 from rollouts.errors import CommandError, RolloutsError
 from rollouts.record import Record
-from rollouts.storage import git, sizes, upkeep
+from rollouts.storage import git, kept, sizes, upkeep
 from rollouts.storage.git_store import GitStore
 from rollouts.storage.upkeep import UpkeepLock
 
@@ -86,12 +86,21 @@ def pack_refs(store: GitStore, seconds: float) -> bool:
     return False
 
 
+def _forget_a_lost_tree(store: GitStore) -> None:
+    """The next capture looks at everything when the last one's tree went: the index reaches files, not always trees."""
+    path = f"{os.path.dirname(store.path)}/kept"
+    last = kept.load(path)
+    if last and git.sealed(store.path, "cat-file", "--batch-check", stdin=last.tree.encode()).endswith(b" missing\n"):
+        kept.drop(path)
+
+
 def reclaim(store: GitStore) -> None:
     """Drops every object that nothing reaches; the caller excludes captures, packing and readers."""
     for path in store.temporary_files():  # of a packing that was asked to stop, perhaps
         os.unlink(path)
     git.sealed(store.path, "prune", "--expire=now")  # first, as it needs no room
     git.sealed(store.path, "-c", "repack.writeBitmaps=false", "repack", "-a", "-d", "-q")
+    _forget_a_lost_tree(store)
 
 
 def unreachable(store: GitStore) -> Unreachable:

@@ -57,6 +57,8 @@ REFUSED = [
     "ssh://-oProxyCommand=x@host/a.git",
     "git@-oProxyCommand=touch x:a.git",
     "host\na:b",
+    "/srv/a\x1b[2J.git",
+    "/srv/\udcff.git",
     "https://user:sec/ret@example.com/a",
     "https://user:sec#ret@example.com/a",
     "",
@@ -71,6 +73,7 @@ TAKEN = [
     "git://example.com/a",
     "file:///srv/a@b:c.git",
     "/srv/-a@-b:c.git",
+    "/srv/woman\N{ZERO WIDTH JOINER}laptop.git",
 ]
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import random
 import shutil
@@ -267,6 +268,73 @@ def test_a_store_that_has_lost_part_of_a_turn(lost: str, turns: Turns, served: P
     assert "rollouts doctor" in reasons(found)["m1"]
     assert refs(served / "a.git") == sorted({turns.ref(0), turns.ref(2)})
     git("--git-dir", served / "a.git", "fsck", "--strict", cwd=served)
+
+
+def test_an_archive_that_has_lost_what_is_in_the_way(turns: Turns, served: Path, repo: Path) -> None:
+    there = served / "a.git"
+    set_remote(turns.root, there)
+    git("push", "-q", there, f"HEAD:{turns.ref(1)}", cwd=repo)
+    lost = git("rev-parse", "HEAD^{tree}", cwd=repo).strip()
+    (there / "objects" / lost[:2] / lost[2:]).unlink()
+    found = push(turns.root, code=1)
+    assert statuses(found) == PUSHED | {"m1": "failed"}
+    assert "cannot be read" in reasons(found)["m1"]
+    assert statuses(push(turns.root, "--replace")) == {"m0": "skipped", "m1": "pushed", "m2": "skipped"}
+    git("--git-dir", there, "fsck", "--strict", cwd=there)
+
+
+def test_an_archive_that_is_broken(turns: Turns, served: Path) -> None:
+    set_remote(turns.root, served / "a.git")
+    lost = tag_by_hand(turns, 1, served / "a.git", snapshot_id="0" * 32)
+    (served / "a.git" / "objects" / lost[:2] / lost[2:]).unlink()
+    found = push(turns.root, code=1)  # git takes nothing for a repository whose refs lead nowhere
+    assert set(statuses(found).values()) == {"failed"}
+    assert reasons(found)["m0"].startswith("missing necessary objects: fatal: bad object")
+
+
+def test_an_archive_with_no_room_for_the_names_of_tags(turns: Turns, web: GitHttp, served: Path, repo: Path) -> None:
+    git("push", "-q", served / "a.git", "HEAD:refs/tags/rollouts/session", cwd=repo)
+    found = push(turns.root, code=1, env=web.env)
+    assert set(statuses(found).values()) == {"failed"}
+    assert "'refs/tags/rollouts/session' exists" in reasons(found)["m0"]
+    assert web.commands.count("push") < 15
+
+
+def test_an_archive_of_another_object_format(turns: Turns, served: Path) -> None:
+    git("init", "-q", "--bare", "--object-format=sha256", served / "b.git", cwd=served)
+    set_remote(turns.root, served / "b.git")
+    assert "hash algorithm" in failure(run("push", turns.root))
+
+
+def test_a_home_on_a_full_disk(turns: Turns, served: Path, mount: Mount, tmp_path: Path) -> None:
+    set_remote(turns.root, served / "a.git")
+    disk = mount(TMPFS, tmp_path / "disk", "1m")
+    shutil.copytree(turns.home, disk.seen / "home")
+    with contextlib.suppress(OSError), (disk.seen / "filler").open("wb", buffering=0) as file:
+        while True:
+            file.write(b"x" * 4096)
+    env = {"ROLLOUTS_HOME": str(disk.path / "home")}
+    assert "free some space" in failure(run("push", turns.root, env=env, under=disk.under))
+    assert len(list((disk.seen / "home" / "workspaces").iterdir())) == 1
+    (disk.seen / "filler").unlink()
+    assert statuses(push(turns.root, env=env, under=disk.under)) == PUSHED
+
+
+def test_a_turn_whose_moment_is_none(turns: Turns, served: Path) -> None:
+    set_remote(turns.root, served / "a.git")
+    query(turns.home, "UPDATE snapshots SET captured_at = 'soon' WHERE message_id = 'm1'")
+    found = push(turns.root, code=1)
+    assert statuses(found) == PUSHED | {"m1": "failed"}
+    assert "captured_at is no moment" in reasons(found)["m1"]
+
+
+def test_the_words_of_a_server_do_nothing_to_a_terminal(turns: Turns, served: Path) -> None:
+    set_remote(turns.root, served / "a.git")
+    put(served / "a.git", "hooks/update", b"#!/bin/sh\nprintf '\\033[2Jno\\tway\\n' >&2\nexit 1\n", mode=0o755)
+    result = run("push", turns.root)
+    assert result.code == 1
+    assert "\\x1b[2Jno\\tway" in result.out
+    assert "\x1b" not in result.out + result.err
 
 
 def test_a_store_that_is_lost(turns: Turns, served: Path) -> None:

@@ -3,21 +3,18 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Generator, Mapping, Sequence
+from collections.abc import Generator, Mapping
 
 from rollouts.contracts import tag
 from rollouts.contracts.remote_url import without_credentials
 from rollouts.errors import RolloutsError
 from rollouts.models import Selection, Snapshot, Workspace
 from rollouts.record import Record
-from rollouts.storage import adopting, carrier, foreign, network
+from rollouts.storage import adopting, carrier, foreign, network, retrying
 from rollouts.storage.archive import Archive
 from rollouts.storage.git_store import GitStore
 from rollouts.storage.network import ArchiveError
 from rollouts.storage.workspace import Place
-
-_IN_VAIN = 12
-"""Fetches in a row that bring nothing, until no more are tried."""
 
 
 class Source(Record):
@@ -62,28 +59,6 @@ def sources(archive: Archive, selection: Selection, url: str | None) -> list[Sou
     if record.remote_url is None:
         raise RolloutsError(f"workspace has no configured remote: {record.root_path}; {hint}")
     return [Source(record.root_path, record.remote_url)]
-
-
-def _fetched(
-    repository: GitStore, url: str, refs: Sequence[str], refused: dict[str, str]
-) -> Generator[bytes, None, None]:
-    """Fetches tags; when they cannot be had all at once, in halves, so that a broken one keeps no other back."""
-    pending = [list(refs)] if refs else []
-    in_vain = 0
-    while pending:
-        batch = pending.pop(0)
-        try:
-            yield from network.fetch(repository.path, url, batch)
-            in_vain = 0
-        except ArchiveError as error:
-            in_vain += 1
-            if error.is_lasting or in_vain > _IN_VAIN:
-                raise
-            if len(batch) == 1:
-                refused[batch[0]] = str(error)
-            else:
-                middle = len(batch) // 2
-                pending = [batch[:middle], batch[middle:], *pending]
 
 
 def _lacking(archive: Archive, record: Workspace, there: Mapping[str, str]) -> list[str]:
@@ -138,7 +113,8 @@ def _pulled(archive: Archive, source: Source, refused: dict[str, str]) -> Genera
             (ref for ref in wanted if not tag.is_ref(ref)), "it is not named as a snapshot's tag is"
         )
         with archive.reading(record):
-            yield from _fetched(repository, source.url, [ref for ref in wanted if ref not in refused], refused)
+            good = [ref for ref in wanted if ref not in refused]
+            refused |= yield from retrying.fetch(repository, source.url, good)
         adopted = [
             row for group in carrier.tags(repository) for row in _adopted(archive, record, repository, group, refused)
         ]

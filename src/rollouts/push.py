@@ -11,9 +11,9 @@ from rollouts.models import Selection, Snapshot, Workspace, safety_session
 from rollouts.publish import github
 from rollouts.publish.github import Wanted
 from rollouts.record import Record
-from rollouts.storage import network
+from rollouts.storage import carrier, network, pushing
 from rollouts.storage.archive import Archive
-from rollouts.storage.delivery import FAILED, PUSHED, Delivery, Outcome, deliver
+from rollouts.storage.delivery import CONFLICT, FAILED, PUSHED, Delivery, Outcome, Said, look_into, made, settle
 from rollouts.storage.network import ArchiveError
 
 _SET_ONE = "`rollouts remote set --url URL` sets one, `rollouts push --create-remote` makes one on GitHub"
@@ -109,6 +109,26 @@ def create_archive(archive: Archive, job: Job) -> tuple[Job, bool]:
     return job._replace(workspace=job.workspace._replace(remote_url=hosted.url)), hosted.made
 
 
+def _sent(delivery: Delivery, *, replace: bool, dry_run: bool) -> Said:
+    delivery.there = yield from network.listing(delivery.store.path, delivery.url)
+    settle(delivery)
+    if not delivery.undecided():
+        return
+    with carrier.carrier(delivery.archive.home.throwaway()) as repository:
+        repository.read_also(delivery.store)
+        yield from look_into(delivery, repository, [ref for ref in delivery.undecided() if ref in delivery.there])
+        if replace:
+            conflicts = [ref for ref, outcome in delivery.outcomes.items() if outcome.status == CONFLICT]
+            for ref in {*conflicts, *delivery.unread}:
+                del delivery.outcomes[ref]
+        if dry_run:
+            for ref in delivery.undecided():
+                delivery.note(ref, PUSHED)
+            return
+        refs = made(delivery, repository, delivery.undecided())
+        yield from pushing.push(delivery, repository, refs)
+
+
 def imagined(archive: Archive, job: Job) -> Sent:
     """What would become of a workspace whose archive is to be made first."""
     wanted = wanted_repository(archive, job.workspace)
@@ -140,13 +160,13 @@ def send(archive: Archive, job: Job, *, replace: bool, dry_run: bool) -> Generat
     assert url is not None  # noqa: S101 - for the type checker: see above
     if not job.snapshots:
         return Sent(job.workspace, without_credentials(url), [])
-    delivery = Delivery(archive, job.workspace, job.snapshots, url)
+    delivery = Delivery(archive, job.workspace.id, job.snapshots, url)
     failure = None
     try:
         with archive.reading(job.workspace):
-            yield from deliver(delivery, replace=replace, dry_run=dry_run)
+            yield from _sent(delivery, replace=replace, dry_run=dry_run)
     except ArchiveError as error:
         failure = str(error)
         for ref in delivery.undecided():
             delivery.note(ref, FAILED, failure)
-    return Sent(job.workspace, without_credentials(url), delivery.decided(), failure)
+    return Sent(job.workspace, without_credentials(url), delivery.told(), failure)

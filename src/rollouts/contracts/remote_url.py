@@ -11,6 +11,9 @@ _SCHEMES = frozenset({"file", "git", "http", "https", "ssh", "git+ssh", "ssh+git
 _HELPER = re.compile(r"[A-Za-z0-9][A-Za-z0-9+.-]*::")
 
 
+_CONTROL = re.compile("[\0-\x1f\x7f-\x9f]")
+_NOT_TEXT = re.compile("[\ud800-\udfff]")
+"""Bytes of a path that are not UTF-8, as Python holds them."""
 _AUTHORITY = re.compile("[^/?#]*")
 _HOST = re.compile(r"(\[[^\]]*\]|[^:]*)(:\d*)?")
 
@@ -42,8 +45,10 @@ def checked(url: str) -> str:
     url = url.strip()
     if not url:
         raise RolloutsError("remote URL cannot be empty; name a bare repository by its URL or path")
-    if url.startswith("-") or not url.isprintable():
+    if url.startswith("-") or _CONTROL.search(url):
         raise RolloutsError("refused: a remote URL neither begins with a dash nor holds control characters")
+    if _NOT_TEXT.search(url):
+        raise RolloutsError("refused: a remote URL is UTF-8 text; give the repository such a name, or a link to it")
     if _HELPER.match(url):
         raise RolloutsError(
             f"refused: {url.partition('::')[0]}:: starts a program; name a repository by its URL or path"

@@ -22,7 +22,7 @@ _KIND = re.compile("^(?:remote: )?(?:fatal|error): ")
 _DECLINED = re.compile(r"error: hook declined to update (\S+)")
 _UNPACKING = "error: remote unpack failed: "
 _OWN_LOSS = re.compile(
-    rb"(?m)^(?!remote:).*(?:(?:unable to|[cC]ould not) read [0-9a-f]{40}|bad (?:\w+ )?object|is corrupt)"
+    rb"(?m)^(?!remote:).*(?:(?:unable to|[cC]ould not) read [0-9a-f]{40}|bad (?:\w+ )?object [0-9a-f]{40}|is corrupt)"
 )
 _FULL_HERE = re.compile(rb"(?m)^(?!remote:).*(?:No space left|quota exceeded)")
 _RACED = ("already exists", "stale info", "failed to update ref", "failed to lock")
@@ -71,7 +71,7 @@ class Pushed(Record):
     error: ArchiveError | None
     """Why the push as a whole failed, when it did."""
     is_own_loss: bool = False
-    """Whether it failed because the repository lacks, or cannot read, part of what was to be sent."""
+    """Whether it seems to have failed because part of what was to be sent is not here, or cannot be read."""
 
 
 def patience() -> float:
@@ -233,6 +233,5 @@ def push(repository: str, url: str, specs: Sequence[str], leases: Sequence[str])
     answers = _answers(out, why)
     own_loss = _OWN_LOSS.search(err) is not None
     refused = [answer for answer in answers.values() if not answer.is_taken]
-    if code and not own_loss and (not refused or (len(refused) == len(answers) and _is_unwritable(why[""]))):
-        return Pushed(answers, _error(url, err, code))
-    return Pushed(answers, None, own_loss)
+    failed = not refused or (len(refused) == len(answers) and _is_unwritable(why[""]))
+    return Pushed(answers, _error(url, err, code) if code and failed else None, own_loss)

@@ -14,7 +14,7 @@ import git_http
 import git_servers
 from git_http import GitHttp
 from git_servers import bare
-from helpers import failure, fingerprint, git, ok, put, query, run, snapshot
+from helpers import failure, fingerprint, git, ok, on_a_terminal, put, query, run, snapshot
 from pushing import (
     Turns,
     calls,
@@ -214,6 +214,14 @@ def test_the_words_of_the_original(turns: Turns, served: Path) -> None:
     assert run("push", turns.root) == (0, f"Pushed snapshots 0\nskipped existing: 3\n{where}", "")
 
 
+def test_on_a_terminal_it_is_told_what_goes_on(turns: Turns, served: Path) -> None:
+    set_remote(turns.root, served / "a.git")
+    said = on_a_terminal(200, "push", turns.root)
+    assert f"Pushing 3 snapshots of {turns.root}" in said
+    assert "\x1b[KTotal " in said  # git's own last word; what came before it was written over
+    assert "Pushed snapshots 3" in said
+
+
 def test_the_document(turns: Turns, served: Path) -> None:
     set_remote(turns.root, f"file://{served}/a.git")
     found = push(turns.root, "--session", "s", "--message", "latest")
@@ -295,15 +303,16 @@ def test_ids_that_look_like_options_or_hold_anything(plain: Path, served: Path) 
     assert statuses(push(plain, f"--session={odd[0]}", "--message=-x")) == {"-x": "skipped"}
 
 
-def test_every_workspace_with_an_archive(turns: Turns, plain: Path, repo: Path, served: Path) -> None:
+def test_every_workspace_with_an_archive(turns: Turns, plain: Path, repo: Path, served: Path, tmp_path: Path) -> None:
     set_remote(turns.root, served / "a.git")
     set_remote(plain, bare(served / "b.git"))
     snapshot(plain, "p", session="p")
     snapshot(repo, "r", session="r")
+    set_remote(put(tmp_path, "new/file").parent, served / "c.git")  # which has no turns, nor an archive that is there
     found = push("--all")
     assert statuses(found) == PUSHED | {"p": "pushed"}
     assert [len(refs(served / name)) for name in ("a.git", "b.git")] == [3, 1]
-    assert "workspaces: 2\n" in ok("push", "--all")
+    assert "workspaces: 3\n" in ok("push", "--all")
 
 
 # Conflicts

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from rollouts.contracts.remote_url import checked, without_credentials
+from rollouts.contracts.archive_url import checked
+from rollouts.contracts.remote_url import without_credentials
 from rollouts.errors import RolloutsError
 
 SAME = [

@@ -14,7 +14,8 @@ from rollouts.commands.following import announce, followed
 from rollouts.commands.options import AsJson, DryRun, Message, Session, Workspace
 from rollouts.commands.selecting import several
 from rollouts.contracts import tag
-from rollouts.contracts.remote_url import checked, without_credentials
+from rollouts.contracts.archive_url import checked
+from rollouts.contracts.remote_url import without_credentials
 from rollouts.errors import RolloutsError, UsageError
 from rollouts.pull import Pulled, Source
 from rollouts.push import Job, Sent

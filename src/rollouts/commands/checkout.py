@@ -88,9 +88,9 @@ def _print(done: Restored, source: dict[str, str], *, as_json: bool) -> None:
 def _restore_from_archive(url: str, request: Request, wanted: Wanted) -> int:
     from rollouts import fetched  # noqa: PLC0415 - each way imports what it needs
     from rollouts.commands.following import followed  # noqa: PLC0415 - as above
-    from rollouts.contracts import remote_url, tag  # noqa: PLC0415 - as above
+    from rollouts.contracts import archive_url, remote_url, tag  # noqa: PLC0415 - as above
 
-    where = remote_url.checked(url)
+    where = archive_url.checked(url)
     session, message = request.session or "", request.message or ""
     done = followed(fetched.restore(where, session, message, request.destination or "", wanted))
     source = {"repo": remote_url.without_credentials(where), "tag": tag.ref(session, message)}

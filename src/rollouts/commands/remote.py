@@ -9,7 +9,8 @@ import typer
 from rollouts import paths
 from rollouts.commands import capture, output
 from rollouts.commands.options import AsJson, Workspace
-from rollouts.contracts.remote_url import checked, without_credentials
+from rollouts.contracts.archive_url import checked
+from rollouts.contracts.remote_url import without_credentials
 from rollouts.errors import UsageError
 from rollouts.models import Workspace as Row
 from rollouts.storage import opening

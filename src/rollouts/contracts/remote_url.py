@@ -1,21 +1,22 @@
-"""Remote URLs without what must not leave the machine."""
+"""Remote URLs without what must not leave the machine; each capture notes those of its repository."""
 
 from __future__ import annotations
 
-import os
-import re
-
-from rollouts.errors import RolloutsError
-
-_SCHEMES = frozenset({"file", "git", "http", "https", "ssh", "git+ssh", "ssh+git"})
-_HELPER = re.compile(r"[A-Za-z0-9][A-Za-z0-9+.-]*::")
+_SSH = frozenset({"ssh", "git+ssh", "ssh+git"})
 
 
-_CONTROL = re.compile("[\0-\x1f\x7f-\x9f]")
-_NOT_TEXT = re.compile("[\ud800-\udfff]")
-"""Bytes of a path that are not UTF-8, as Python holds them."""
-_AUTHORITY = re.compile("[^/?#]*")
-_HOST = re.compile(r"(\[[^\]]*\]|[^:]*)(:\d*)?")
+def authority(rest: str) -> str:
+    """What comes before the path in a URL without its scheme: user, password, host and port."""
+    return rest[: min((at for at in map(rest.find, "/?#") if at >= 0), default=len(rest))]
+
+
+def is_host(text: str) -> bool:
+    """Whether a text is a host, with a port perhaps."""
+    if text.startswith("["):  # an address of IPv6
+        _, bracket, port = text.partition("]")
+        return bool(bracket) and (not port or (port[0] == ":" and (port == ":" or port[1:].isdecimal())))
+    port = text.partition(":")[2]
+    return not port or port.isdecimal()
 
 
 def without_credentials(url: str) -> str:
@@ -23,47 +24,10 @@ def without_credentials(url: str) -> str:
     scheme, separator, rest = url.partition("://")
     if not separator:
         return url  # a path, or scp's user@host:path, which has no room for a password
-    end = len(_AUTHORITY.match(rest)[0])  # type: ignore[index] # it matches anything
-    userinfo, at, host = rest[:end].rpartition("@")
-    if not _HOST.fullmatch(host) and "@" in rest[end:]:  # a password with a slash in it, which no git understands
+    front = authority(rest)
+    path = rest[len(front) :]
+    userinfo, at, host = front.rpartition("@")
+    if not is_host(host) and "@" in path:  # a password with a slash in it, which no git understands
         return f"{scheme}://{rest.rpartition('@')[2]}"
-    user = userinfo.partition(":")[0] + at if scheme.lower() in {"ssh", "git+ssh", "ssh+git"} and at else ""
-    return f"{scheme}://{user}{host}{rest[end:]}"
-
-
-def _is_option(word: str) -> bool:
-    """Whether an ssh would take it for one, when git hands it over."""
-    return word.startswith("-")
-
-
-def checked(url: str) -> str:
-    """The URL or path of an archive, where git can take it for nothing else; a path is made absolute.
-
-    Raises:
-        RolloutsError: it is empty, an option, a command (`ext::…`), or of no scheme that archives are reached by.
-    """
-    url = url.strip()
-    if not url:
-        raise RolloutsError("remote URL cannot be empty; name a bare repository by its URL or path")
-    if url.startswith("-") or _CONTROL.search(url):
-        raise RolloutsError("refused: a remote URL neither begins with a dash nor holds control characters")
-    if _NOT_TEXT.search(url):
-        raise RolloutsError("refused: a remote URL is UTF-8 text; give the repository such a name, or a link to it")
-    if _HELPER.match(url):
-        raise RolloutsError(
-            f"refused: {url.partition('::')[0]}:: starts a program; name a repository by its URL or path"
-        )
-    scheme, separator, rest = url.partition("://")
-    if not separator and ":" not in url.partition("/")[0]:
-        return os.path.abspath(url)
-    authority = _AUTHORITY.match(rest if separator else url)[0]  # type: ignore[index] # it matches anything
-    host = authority.rpartition("@")[2]
-    if (scheme.lower() not in _SCHEMES and separator) or _is_option(authority) or _is_option(host):
-        raise RolloutsError(
-            f"refused: {without_credentials(url)} is no URL of an archive ({', '.join(sorted(_SCHEMES))})"
-        )
-    if separator and not _HOST.fullmatch(host):
-        raise RolloutsError(
-            "refused: the URL has a port that is no number; in a password write / as %2F, ? as %3F and # as %23"
-        )
-    return url
+    user = userinfo.partition(":")[0] + at if scheme.lower() in _SSH and at else ""
+    return f"{scheme}://{user}{host}{path}"

@@ -147,6 +147,13 @@ def test_a_connection_that_breaks_for_a_while(fault: Fault, turns: Turns, web: G
     assert nothing_left(turns)
 
 
+def test_a_connection_that_breaks_while_a_tag_is_replaced(turns: Turns, web: GitHttp, served: Path) -> None:
+    tag_by_hand(turns, 1, served / "a.git", snapshot_id="0" * 32)
+    web.faults.append(Fault("push", 2, take=200))
+    assert statuses(push(turns.root, "--replace", env=web.env)) == PUSHED
+    assert statuses(push(turns.root, env=web.env))["m1"] == "skipped"
+
+
 @pytest.mark.parametrize("at", ["advertise-fetch", "ls-refs", "advertise-push", "push"])
 def test_a_connection_that_always_breaks(at: str, turns: Turns, web: GitHttp, served: Path) -> None:
     web.faults.append(Fault(at, ALWAYS, take=10) if at == "push" else Fault(at, ALWAYS, give=2))

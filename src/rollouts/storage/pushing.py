@@ -34,11 +34,13 @@ def _batches(refs: Iterable[str]) -> Iterator[list[str]]:
 
 def _again(delivery: Delivery, repository: GitStore, refs: list[str]) -> Said:
     """Lists the archive once more, after something came between: what is there now is what counts."""
+    before = delivery.there
     delivery.there = yield from network.listing(repository.path, delivery.url)
-    landed = [ref for ref in refs if delivery.there.get(ref) == delivery.oids[ref]]
+    changed = [ref for ref in refs if ref in delivery.there and delivery.there[ref] != before.get(ref)]
+    landed = [ref for ref in changed if delivery.there[ref] == delivery.oids[ref]]
     for ref in landed:
         delivery.note(ref, PUSHED)
-    yield from look_into(delivery, repository, [ref for ref in refs if ref in delivery.there and ref not in landed])
+    yield from look_into(delivery, repository, [ref for ref in changed if ref not in landed])
 
 
 def _lost(delivery: Delivery, refs: list[str]) -> list[str]:

@@ -283,14 +283,15 @@ def test_an_archive_is_of_one_workspace(turns: Turns, plain: Path, served: Path)
 # Which turns
 
 
-def test_turns_of_safety_are_sent_by_the_name_of_their_session_only(turns: Turns, served: Path) -> None:
+def test_turns_of_safety_are_never_sent(turns: Turns, served: Path) -> None:
     set_remote(turns.root, served / "a.git")
     safety = f"restore:{turns.rows[0]['workspace_id']}"
     query(turns.home, "UPDATE snapshots SET session_id = ? WHERE message_id = 'm2'", safety)
     assert statuses(push(turns.root)) == {"m0": "pushed", "m1": "pushed"}
     assert statuses(push("--all")) == {"m0": "skipped", "m1": "skipped"}
-    assert statuses(push(turns.root, "--session", safety)) == {"m2": "pushed"}
-    assert tag.ref(safety, "m2") in refs(served / "a.git")
+    for words in (("--session", safety), ("--session", safety, "--message", "m2")):
+        assert "are for `rollouts undo`, and are not pushed" in failure(run("push", turns.root, *words))
+    assert tag.ref(safety, "m2") not in refs(served / "a.git")
 
 
 def test_ids_that_look_like_options_or_hold_anything(plain: Path, served: Path) -> None:

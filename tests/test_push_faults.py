@@ -179,7 +179,7 @@ def test_a_server_that_never_answers(at: str, turns: Turns, web: GitHttp, served
     began = time.monotonic()
     said = failure(run("push", turns.root, env={**web.env, "ROLLOUTS_NETWORK_TIMEOUT": "1"}))
     assert "no answer for 1 second" in said
-    assert "ROLLOUTS_NETWORK_TIMEOUT" in said
+    assert "`--timeout SECONDS` waits longer" in said
     assert time.monotonic() - began < 5
     assert nothing_left(turns)
     web.faults.clear()
@@ -190,12 +190,17 @@ def test_a_port_that_never_answers(turns: Turns) -> None:
     with git_servers.silent() as port:
         set_remote(turns.root, f"git://127.0.0.1:{port}/a.git")
         assert "no answer" in failure(run("push", turns.root, env={"ROLLOUTS_NETWORK_TIMEOUT": "0.5"}))
+        long = {"ROLLOUTS_NETWORK_TIMEOUT": "600"}
+        for command in ("push", "pull"):
+            assert "no answer" in failure(run(command, turns.root, "--timeout", "0.5", env=long))
 
 
 @pytest.mark.parametrize("seconds", ["0", "-1", "soon", "nan"])
 def test_a_time_limit_that_is_none(seconds: str, turns: Turns, served: Path) -> None:
     set_remote(turns.root, served / "a.git")
     assert "ROLLOUTS_NETWORK_TIMEOUT" in failure(run("push", turns.root, env={"ROLLOUTS_NETWORK_TIMEOUT": seconds}))
+    for command in ("push", "pull"):
+        assert "--timeout takes a number" in failure(run(command, turns.root, f"--timeout={seconds}"), 2)
 
 
 def test_a_push_that_takes_long_is_waited_for(turns: Turns, served: Path) -> None:

@@ -216,6 +216,8 @@ def test_an_archive_that_never_answers(at: str, web: GitHttp, monkeypatch: pytes
     monkeypatch.setenv("ROLLOUTS_NETWORK_TIMEOUT", "0.5")
     web.faults.append(Fault(at, ALWAYS, hang=True))
     assert "no answer" in refused(web.url("a.git"))
+    monkeypatch.setenv("ROLLOUTS_NETWORK_TIMEOUT", "600")
+    assert "no answer" in refused(web.url("a.git"), "--timeout", "0.5")
 
 
 @pytest.mark.parametrize("size", ["16k", "150k", "300k"])

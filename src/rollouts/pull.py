@@ -6,14 +6,13 @@ import os
 from collections.abc import Generator, Mapping
 
 from rollouts.contracts import tag
-from rollouts.contracts.remote_url import without_credentials
 from rollouts.errors import RolloutsError
 from rollouts.models import Selection, Snapshot, Workspace
 from rollouts.record import Record
 from rollouts.storage import adopting, carrier, foreign, network, retrying
 from rollouts.storage.archive import Archive
 from rollouts.storage.git_store import GitStore
-from rollouts.storage.network import ArchiveError
+from rollouts.storage.network import ArchiveError, Remote
 from rollouts.storage.workspace import Place
 
 
@@ -21,7 +20,7 @@ class Source(Record):
     """A directory and its archive."""
 
     path: str
-    url: str
+    remote: Remote
 
 
 class Pulled(Record):
@@ -41,7 +40,7 @@ class Pulled(Record):
     """Why nothing, or nothing more, could be had."""
 
 
-def sources(archive: Archive, selection: Selection, url: str | None) -> list[Source]:
+def sources(archive: Archive, selection: Selection, url: str | None, patience: float) -> list[Source]:
     """The archives that are meant.
 
     Raises:
@@ -49,16 +48,17 @@ def sources(archive: Archive, selection: Selection, url: str | None) -> list[Sou
     """
     hint = "`rollouts pull --url URL` names one"
     if selection.everything:
-        found = [Source(row.root_path, row.remote_url) for row in archive.catalog.workspaces() if row.remote_url]
+        rows = archive.catalog.workspaces()
+        found = [Source(row.root_path, Remote(row.remote_url, patience)) for row in rows if row.remote_url]
         if not found:
             raise RolloutsError(f"no workspaces with configured remotes; {hint}")
         return found
     if url is not None:
-        return [Source(selection.path, url)]
+        return [Source(selection.path, Remote(url, patience))]
     record = archive.registered(selection.path)
     if record.remote_url is None:
         raise RolloutsError(f"workspace has no configured remote: {record.root_path}; {hint}")
-    return [Source(record.root_path, record.remote_url)]
+    return [Source(record.root_path, Remote(record.remote_url, patience))]
 
 
 def _lacking(archive: Archive, record: Workspace, there: Mapping[str, str]) -> list[str]:
@@ -104,8 +104,8 @@ def _pulled(archive: Archive, source: Source, refused: dict[str, str]) -> Genera
     place = archive.locate(source.path)
     folder = archive.home.throwaway()
     with carrier.carrier(folder) as repository:
-        there = yield from network.listing(repository.path, source.url)
-        record = _record(archive, place, source.url)
+        there = yield from network.listing(repository.path, source.remote)
+        record = _record(archive, place, source.remote.url)
         store = adopting.ready(archive, record)
         repository.read_also(store)
         wanted = _lacking(archive, record, there)
@@ -114,12 +114,12 @@ def _pulled(archive: Archive, source: Source, refused: dict[str, str]) -> Genera
         )
         with archive.reading(record):
             good = [ref for ref in wanted if ref not in refused]
-            refused |= yield from retrying.fetch(repository, source.url, good)
+            refused |= yield from retrying.fetch(repository, source.remote, good)
         adopted = [
             row for group in carrier.tags(repository) for row in _adopted(archive, record, repository, group, refused)
         ]
     known = len(there) - len(adopted) - len(refused)
-    return Pulled(record.root_path, without_credentials(source.url), record, adopted, known, refused)
+    return Pulled(record.root_path, source.remote.shown, record, adopted, known, refused)
 
 
 def pull(archive: Archive, source: Source) -> Generator[bytes, None, Pulled]:
@@ -134,5 +134,4 @@ def pull(archive: Archive, source: Source) -> Generator[bytes, None, Pulled]:
     try:
         return (yield from _pulled(archive, source, refused))
     except ArchiveError as error:
-        url = without_credentials(source.url)
-        return Pulled(os.path.abspath(source.path), url, None, [], 0, refused, str(error))
+        return Pulled(os.path.abspath(source.path), source.remote.shown, None, [], 0, refused, str(error))

@@ -14,7 +14,7 @@ from rollouts.record import Record
 from rollouts.storage import carrier, network, pushing
 from rollouts.storage.archive import Archive
 from rollouts.storage.delivery import CONFLICT, FAILED, PUSHED, Delivery, Outcome, Said, look_into, made, settle
-from rollouts.storage.network import ArchiveError
+from rollouts.storage.network import ArchiveError, Remote
 
 _SET_ONE = "`rollouts remote set --url URL` sets one, `rollouts push --create-remote` makes one on GitHub"
 
@@ -46,16 +46,18 @@ class Sent(Record):
 
 
 def _snapshots(archive: Archive, workspace: Workspace, selection: Selection) -> list[Snapshot]:
-    """The snapshots of a workspace that are meant; those of safety only by the name of their session.
+    """The snapshots of a workspace that are meant. Those that restores took for safety never leave the machine.
 
     Raises:
         RolloutsError: there are none.
     """
     session = selection.session_id
+    if session == safety_session(workspace.id):
+        raise RolloutsError(f"the snapshots of session {session!r} are for `rollouts undo`, and are not pushed")
     if selection.message_id is not None:
         return [archive.find(selection)[1]]
     rows = archive.catalog.snapshots(workspace.id, session)
-    found = [row for row in rows if session is not None or row.session_id != safety_session(workspace.id)]
+    found = [row for row in rows if row.session_id != safety_session(workspace.id)]
     if not found and not selection.everything:
         which = f"session {session!r}" if session is not None else f"workspace {workspace.root_path}"
         raise RolloutsError(f"no snapshots found for {which}; `rollouts list` shows what is there")
@@ -95,7 +97,7 @@ def wanted_repository(archive: Archive, workspace: Workspace) -> Wanted:
     return Wanted(defaults.owner, name, defaults.visibility)
 
 
-def create_archive(archive: Archive, job: Job) -> tuple[Job, bool]:
+def create_archive(archive: Archive, job: Job, patience: float) -> tuple[Job, bool]:
     """Makes a repository on GitHub for a workspace that has no archive, or adopts the one of an earlier, killed run.
 
     Returns the job, whose workspace has an archive now, and whether the repository is new.
@@ -103,14 +105,14 @@ def create_archive(archive: Archive, job: Job) -> tuple[Job, bool]:
     Raises:
         RolloutsError: there are no remote defaults, or GitHub does not do it.
     """
-    hosted = github.created(wanted_repository(archive, job.workspace), network.patience())
+    hosted = github.created(wanted_repository(archive, job.workspace), patience)
     with archive.catalog as catalog:
         catalog.set_remote(job.workspace.id, hosted.url)
     return job._replace(workspace=job.workspace._replace(remote_url=hosted.url)), hosted.made
 
 
 def _sent(delivery: Delivery, *, replace: bool, dry_run: bool) -> Said:
-    delivery.there = yield from network.listing(delivery.store.path, delivery.url)
+    delivery.there = yield from network.listing(delivery.store.path, delivery.remote)
     settle(delivery)
     if not delivery.undecided():
         return
@@ -141,7 +143,7 @@ def not_sent(job: Job, error: str) -> Sent:
     return Sent(job.workspace, url, [Outcome(row, FAILED, error) for row in job.snapshots], error)
 
 
-def send(archive: Archive, job: Job, *, replace: bool, dry_run: bool) -> Generator[bytes, None, Sent]:
+def send(archive: Archive, job: Job, remote: Remote, *, replace: bool, dry_run: bool) -> Generator[bytes, None, Sent]:
     """Sends what an archive lacks of a workspace's snapshots, with one listing and one push.
 
     Yields what git says of its progress. Nothing is raised for an archive that fails: the outcome says so, and the next
@@ -149,18 +151,17 @@ def send(archive: Archive, job: Job, *, replace: bool, dry_run: bool) -> Generat
 
     Args:
         archive: the home.
-        job: of a workspace that has an archive.
+        job: what is to be sent.
+        remote: the workspace's archive.
         replace: overwrite tags that hold another snapshot.
         dry_run: only find out what would be pushed.
 
     Raises:
         RolloutsError: the store or the catalog fails.
     """
-    url = job.workspace.remote_url
-    assert url is not None  # noqa: S101 - for the type checker: see above
     if not job.snapshots:
-        return Sent(job.workspace, without_credentials(url), [])
-    delivery = Delivery(archive, job.workspace.id, job.snapshots, url)
+        return Sent(job.workspace, remote.shown, [])
+    delivery = Delivery(archive, job.workspace.id, job.snapshots, remote)
     failure = None
     try:
         with archive.reading(job.workspace):
@@ -169,4 +170,4 @@ def send(archive: Archive, job: Job, *, replace: bool, dry_run: bool) -> Generat
         failure = str(error)
         for ref in delivery.undecided():
             delivery.note(ref, FAILED, failure)
-    return Sent(job.workspace, without_credentials(url), delivery.told(), failure)
+    return Sent(job.workspace, remote.shown, delivery.told(), failure)

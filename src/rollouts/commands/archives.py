@@ -11,7 +11,7 @@ from rollouts import pull as pulling
 from rollouts import push as pushing
 from rollouts.commands import capture, output
 from rollouts.commands.following import announce, followed
-from rollouts.commands.options import AsJson, DryRun, Message, Session, Workspace
+from rollouts.commands.options import AsJson, DryRun, Message, Session, Timeout, Workspace
 from rollouts.commands.selecting import several
 from rollouts.contracts import tag
 from rollouts.contracts.archive_url import checked
@@ -20,9 +20,10 @@ from rollouts.errors import RolloutsError, UsageError
 from rollouts.pull import Pulled, Source
 from rollouts.push import Job, Sent
 from rollouts.record import Record
-from rollouts.storage import due, opening, upkeep
+from rollouts.storage import due, network, opening, upkeep
 from rollouts.storage.archive import Archive
 from rollouts.storage.delivery import CONFLICT, FAILED, PUSHED, SKIPPED, Outcome
+from rollouts.storage.network import Remote
 
 _KINDS = {PUSHED: "pushed", SKIPPED: "skipped", CONFLICT: "conflicts", FAILED: "failed"}
 
@@ -56,6 +57,7 @@ class Way(Record):
 
     replace: bool
     dry_run: bool
+    patience: float
 
 
 def _sent(home: Archive, job: Job, way: Way) -> tuple[Sent, bool]:
@@ -64,12 +66,13 @@ def _sent(home: Archive, job: Job, way: Way) -> tuple[Sent, bool]:
     if job.workspace.remote_url is None:
         if way.dry_run:
             return pushing.imagined(home, job), False
-        job, made = pushing.create_archive(home, job)
+        job, made = pushing.create_archive(home, job, way.patience)
         output.say(f"{'Created' if made else 'Adopted'} {without_credentials(job.workspace.remote_url or '')}")
     if job.snapshots:
         what = "Looking at" if way.dry_run else "Pushing"
         announce(f"{what} {len(job.snapshots)} snapshots of {capture.shown(job.workspace.root_path)}")
-    return followed(pushing.send(home, job, replace=way.replace, dry_run=way.dry_run)), made
+    remote = Remote(job.workspace.remote_url or "", way.patience)
+    return followed(pushing.send(home, job, remote, replace=way.replace, dry_run=way.dry_run)), made
 
 
 def _sent_all(home: Archive, jobs: list[Job], way: Way) -> tuple[list[Sent], int]:
@@ -130,6 +133,7 @@ def push(
     ] = False,
     replace: Annotated[bool, typer.Option("--replace", help="Overwrite tags that hold another snapshot.")] = False,
     dry_run: DryRun = False,
+    timeout: Timeout = None,
     as_json: AsJson = False,
 ) -> None:
     """Send snapshots to the workspace's archive.
@@ -143,7 +147,7 @@ def push(
     with opening.opened(paths.home()) as home:
         output.warn(home.notes)
         jobs = pushing.plan(home, selection, create=create)
-        sent, made = _sent_all(home, jobs, Way(replace, dry_run))
+        sent, made = _sent_all(home, jobs, Way(replace, dry_run, network.patience(timeout)))
     counts = {status: sum(found.count(status) for found in sent) for status in _KINDS}
     if as_json:
         totals = {name: counts[status] for status, name in _KINDS.items()}
@@ -178,7 +182,7 @@ def _pulled_all(home: Archive, sources: list[Source]) -> list[Pulled]:
     """
     found = []
     for source in sources:
-        announce(f"Pulling from {capture.shown(without_credentials(source.url))}")
+        announce(f"Pulling from {capture.shown(source.remote.shown)}")
         try:
             pulled = followed(pulling.pull(home, source))
             if pulled.workspace and due.excess(home.home.store(pulled.workspace.id)):
@@ -187,8 +191,7 @@ def _pulled_all(home: Archive, sources: list[Source]) -> list[Pulled]:
         except RolloutsError as error:
             if len(sources) == 1:
                 raise
-            url = without_credentials(source.url)
-            found.append(Pulled(source.path, url, None, [], 0, {}, str(error)))
+            found.append(Pulled(source.path, source.remote.shown, None, [], 0, {}, str(error)))
     if len(found) == 1 and found[0].error and not found[0].refused:
         raise RolloutsError(found[0].error)
     return found
@@ -213,6 +216,7 @@ def pull(
         str | None, typer.Option("--url", metavar="URL", help="The archive; else the one that `remote set` named.")
     ] = None,
     everything: Annotated[bool, typer.Option("--all", help="Every workspace that has an archive.")] = False,
+    timeout: Timeout = None,
     as_json: AsJson = False,
 ) -> None:
     """Adopt the snapshots of an archive.
@@ -224,10 +228,11 @@ def pull(
     """
     if everything and url is not None:
         raise UsageError("--all cannot be combined with --url")
+    where, patience = None if url is None else checked(url), network.patience(timeout)
     selection = several(workspace, None, None, None, everything=everything)
     with opening.opened(paths.home()) as home:
         output.warn(home.notes)
-        pulled = _pulled_all(home, pulling.sources(home, selection, None if url is None else checked(url)))
+        pulled = _pulled_all(home, pulling.sources(home, selection, where, patience))
     if as_json:
         counts = {
             "pulled": sum(len(found.adopted) for found in pulled),

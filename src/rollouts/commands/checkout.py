@@ -19,6 +19,7 @@ _VALUES = {
     "--message": "message",
     "--snapshot": "snapshot",
     "--repo": "url",
+    "--timeout": "timeout",
 }
 _FLAGS = {
     "--verify": "verify",
@@ -46,6 +47,7 @@ class Request(Record):
     dry_run: bool = False
     yes: bool = False
     url: str | None = None
+    timeout: str | None = None
 
 
 def parse(words: list[str]) -> Request | None:
@@ -66,6 +68,8 @@ def _check(request: Request) -> None:
         raise UsageError("Missing option '--dest', or --in-place for the workspace itself")
     if request.url is not None and (request.in_place or request.snapshot is not None):
         raise UsageError("--repo takes --session and --message, and goes with --dest")
+    if request.timeout is not None and request.url is None:
+        raise UsageError("--timeout goes with --repo")
     if not request.in_place and (request.dry_run or request.yes):
         raise UsageError("--dry-run and --yes go with --in-place")
     if not all(glob.strip("/") for glob in request.globs):
@@ -88,12 +92,14 @@ def _print(done: Restored, source: dict[str, str], *, as_json: bool) -> None:
 def _restore_from_archive(url: str, request: Request, wanted: Wanted) -> int:
     from rollouts import fetched  # noqa: PLC0415 - each way imports what it needs
     from rollouts.commands.following import followed  # noqa: PLC0415 - as above
-    from rollouts.contracts import archive_url, remote_url, tag  # noqa: PLC0415 - as above
+    from rollouts.contracts import archive_url, tag  # noqa: PLC0415 - as above
+    from rollouts.storage import network  # noqa: PLC0415 - as above
+    from rollouts.storage.network import Remote  # noqa: PLC0415 - as above
 
-    where = archive_url.checked(url)
+    remote = Remote(archive_url.checked(url), network.patience(request.timeout))
     session, message = request.session or "", request.message or ""
-    done = followed(fetched.restore(where, session, message, request.destination or "", wanted))
-    source = {"repo": remote_url.without_credentials(where), "tag": tag.ref(session, message)}
+    done = followed(fetched.restore(remote, session, message, request.destination or "", wanted))
+    source = {"repo": remote.shown, "tag": tag.ref(session, message)}
     _print(done, source, as_json=request.as_json)
     return 0
 

@@ -16,5 +16,8 @@ Message = Annotated[str | None, typer.Option("--message", metavar="ID", help="Th
 SnapshotId = Annotated[str | None, typer.Option("--snapshot", metavar="NAME", help=NAME)]
 Safety = Annotated[bool, typer.Option("--safety", help="Also those that restores in place took first.")]
 AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON document.")]
+Timeout = Annotated[
+    str | None, typer.Option("--timeout", metavar="SECONDS", help="How long a server may say nothing (60).")
+]
 Yes = Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")]
 DryRun = Annotated[bool, typer.Option("--dry-run", help="Only say what would be done.")]

@@ -8,7 +8,7 @@ import typer
 
 from rollouts import deletion, paths
 from rollouts.commands import capture, checkout, output, replace
-from rollouts.commands.options import AsJson, DryRun, Message, Session, SnapshotId, Workspace, Yes
+from rollouts.commands.options import AsJson, DryRun, Message, Session, SnapshotId, Timeout, Workspace, Yes
 from rollouts.commands.selecting import several
 from rollouts.models import Selection
 from rollouts.storage import opening
@@ -52,6 +52,7 @@ def restore(
     url: Annotated[
         str | None, typer.Option("--repo", metavar="URL", help="Straight from this archive; one tag is fetched.")
     ] = None,
+    timeout: Timeout = None,
     in_place: Annotated[
         bool, typer.Option("--in-place", help="Change the workspace itself; `undo` takes it back.")
     ] = False,
@@ -68,7 +69,7 @@ def restore(
     """
     place = (destination, workspace)
     request = checkout.Request(
-        *place, session, message, snapshot, globs or [], verify, as_json, in_place, dry_run, yes, url
+        *place, session, message, snapshot, globs or [], verify, as_json, in_place, dry_run, yes, url, timeout
     )
     raise typer.Exit(checkout.restore(request))
 

@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Generator, Sequence
 
 from rollouts.contracts import tag
-from rollouts.contracts.remote_url import without_credentials
 from rollouts.errors import CommandError
 from rollouts.models import Snapshot
 from rollouts.record import Record
 from rollouts.storage import carrier, comparing, retrying
 from rollouts.storage.archive import Archive
 from rollouts.storage.git_store import GitStore
+from rollouts.storage.network import Remote
 
 PUSHED, SKIPPED, CONFLICT, FAILED = "pushed", "skipped", "conflict", "failed"
 LOST = "the store has lost part of it; run `rollouts doctor --repair`"
@@ -31,10 +31,9 @@ class Outcome(Record):
 class Delivery:
     """One workspace's snapshots, their tags and what is known of each."""
 
-    def __init__(self, archive: Archive, workspace_id: str, snapshots: Sequence[Snapshot], url: str) -> None:
+    def __init__(self, archive: Archive, workspace_id: str, snapshots: Sequence[Snapshot], remote: Remote) -> None:
         self.archive = archive
-        self.url = url
-        self.shown = without_credentials(url)
+        self.remote = remote
         self.store: GitStore = comparing.present(archive.store(workspace_id))
         self.rows = {tag.ref(row.session_id, row.message_id): row for row in snapshots}
         self.there: dict[str, str] = {}
@@ -76,7 +75,7 @@ def look_into(delivery: Delivery, repository: GitStore, refs: list[str]) -> Said
     """
     if not refs:
         return
-    broken = yield from retrying.fetch(repository, delivery.url, refs)
+    broken = yield from retrying.fetch(repository, delivery.remote, refs)
     for ref, reason in broken.items():
         delivery.unread.append(ref)
         delivery.note(ref, FAILED, f"what is there under its name cannot be read; {reason}")

@@ -11,11 +11,11 @@ from collections.abc import Generator, Mapping, Sequence
 
 from rollouts.contracts import tag
 from rollouts.contracts.remote_url import without_credentials
-from rollouts.errors import RolloutsError, SilentError
+from rollouts.errors import RolloutsError, SilentError, UsageError
 from rollouts.record import Record
 from rollouts.storage import git
 
-_PATIENCE = 120.0
+_PATIENCE = 60.0
 _USERINFO = re.compile(r"(?<=://)[^/\s]*@")
 _PROGRESS = re.compile(r"\d+% \(|, done\.$")
 _KIND = re.compile("^(?:remote: )?(?:fatal|error): ")
@@ -74,22 +74,38 @@ class Pushed(Record):
     """Whether it seems to have failed because part of what was to be sent is not here, or cannot be read."""
 
 
-def patience() -> float:
-    """Seconds for which a server may say nothing: ROLLOUTS_NETWORK_TIMEOUT, or two minutes.
+class Remote(Record):
+    """An archive, and how long it is waited for."""
+
+    url: str
+    patience: float
+    """Seconds for which it may say nothing."""
+
+    @property
+    def shown(self) -> str:
+        """The URL without credentials."""
+        return without_credentials(self.url)
+
+
+def patience(option: str | None) -> float:
+    """Seconds for which a server may say nothing: the option, else ROLLOUTS_NETWORK_TIMEOUT, else a minute.
 
     Raises:
-        RolloutsError: the variable is not a number above zero.
+        UsageError: the option is not a number above zero.
+        RolloutsError: the variable is not.
     """
-    text = os.environ.get("ROLLOUTS_NETWORK_TIMEOUT")
-    if not text:
+    text = os.environ.get("ROLLOUTS_NETWORK_TIMEOUT") if option is None else option
+    if not text and option is None:
         return _PATIENCE
     try:
-        seconds = float(text)
+        seconds = float(text or "")
     except ValueError:
         seconds = 0.0
-    if not seconds > 0:
+    if seconds > 0:
+        return seconds
+    if option is None:
         raise RolloutsError(f"ROLLOUTS_NETWORK_TIMEOUT must be a number of seconds above 0, not {text!r}")
-    return seconds
+    raise UsageError(f"--timeout takes a number of seconds above 0, not {text!r}")
 
 
 def _said(stderr: bytes) -> list[str]:
@@ -106,25 +122,23 @@ def _reason(stderr: bytes, code: int) -> str:
     return _KIND.sub("", best or (lines or [f"git ended with exit code {code}"])[-1])
 
 
-def _error(url: str, stderr: bytes, code: int) -> ArchiveError:
+def _error(remote: Remote, stderr: bytes, code: int) -> ArchiveError:
     reason = _reason(stderr, code)
     everything = " ".join(_said(stderr))
     advice = next((words for pattern, words in _ADVICE if re.search(pattern, everything)), None)
-    error = ArchiveError(f"{without_credentials(url)}: {reason.rstrip('.')}; {advice or 'try again'}")
+    error = ArchiveError(f"{remote.shown}: {reason.rstrip('.')}; {advice or 'try again'}")
     error.is_lasting = advice is not None
     return error
 
 
-def _no_room(url: str) -> ArchiveError:
-    error = ArchiveError(
-        f"what {without_credentials(url)} sent cannot be kept: the disk is full; free some space and try again"
-    )
+def _no_room(remote: Remote) -> ArchiveError:
+    error = ArchiveError(f"what {remote.shown} sent cannot be kept: the disk is full; free some space and try again")
     error.is_lasting = True
     return error
 
 
 def _talk(
-    repository: str, url: str, *args: str, stdin: bytes | None = None
+    repository: str, remote: Remote, *args: str, stdin: bytes | None = None
 ) -> Generator[bytes, None, tuple[int, bytes, bytes]]:
     """Runs a git that speaks to a server to its end.
 
@@ -133,35 +147,36 @@ def _talk(
     """
     try:
         with git.start_network(repository, *args, stdin=stdin) as running:
-            yield from running.words(patience())
+            yield from running.words(remote.patience)
             return running.finish()
     except SilentError as error:
-        more = "ROLLOUTS_NETWORK_TIMEOUT=SECONDS waits longer"
-        silence = ArchiveError(f"{without_credentials(url)}: {error}; {more}")
+        silence = ArchiveError(f"{remote.shown}: {error}; `--timeout SECONDS` waits longer")
         silence.is_lasting = True
         raise silence from error
 
 
-def listing(repository: str, url: str) -> Generator[bytes, None, dict[str, str]]:
+def listing(repository: str, remote: Remote) -> Generator[bytes, None, dict[str, str]]:
     """Ref -> object id of all tags of snapshots in an archive.
 
     Raises:
         ArchiveError: it could not be had.
     """
     pattern = f"{tag.FOLDER}*"
-    code, out, err = yield from _talk(repository, url, "ls-remote", "-q", "--tags", "--refs", "--", url, pattern)
+    code, out, err = yield from _talk(
+        repository, remote, "ls-remote", "-q", "--tags", "--refs", "--", remote.url, pattern
+    )
     if code:
-        raise _error(url, err, code)
+        raise _error(remote, err, code)
     pairs = (line.split("\t") for line in out.decode(errors="replace").splitlines())
     return {name: oid for oid, name in pairs}
 
 
-def fetch(repository: str, url: str, refs: Sequence[str]) -> Generator[bytes, None, None]:
+def fetch(repository: str, remote: Remote, refs: Sequence[str]) -> Generator[bytes, None, None]:
     """Fetches refs under their own names, and no history; what the repository can read already is not sent.
 
     Args:
         repository: where they go.
-        url: the archive.
+        remote: the archive.
         refs: full names.
 
     Raises:
@@ -169,11 +184,11 @@ def fetch(repository: str, url: str, refs: Sequence[str]) -> Generator[bytes, No
     """
     specs = "".join(f"+{ref}:{ref}\n" for ref in refs).encode()
     options = ("--no-tags", "--no-write-fetch-head", "--no-auto-gc", "--depth=1", "--progress", "--stdin")
-    code, _, err = yield from _talk(repository, url, "fetch", *options, "--", url, stdin=specs)
+    code, _, err = yield from _talk(repository, remote, "fetch", *options, "--", remote.url, stdin=specs)
     if code and _FULL_HERE.search(err):
-        raise _no_room(url)
+        raise _no_room(remote)
     if code:
-        raise _error(url, err, code)
+        raise _error(remote, err, code)
 
 
 def _words_of_the_server(stderr: bytes) -> dict[str, str]:
@@ -214,19 +229,21 @@ def _is_unwritable(words: str) -> bool:
     return "unable to create temporary object directory" in words
 
 
-def push(repository: str, url: str, specs: Sequence[str], leases: Sequence[str]) -> Generator[bytes, None, Pushed]:
+def push(
+    repository: str, remote: Remote, specs: Sequence[str], leases: Sequence[str]
+) -> Generator[bytes, None, Pushed]:
     """Pushes objects to refs, each by itself: one that is refused keeps no other back.
 
     Args:
         repository: has the objects, or reads them elsewhere.
-        url: the archive.
+        remote: the archive.
         specs: `<object>:<ref>`; a ref that is there is left alone, unless a lease says what it is now.
         leases: `<ref>:<object that it is now>`.
     """
     forced = (f"--force-with-lease={lease}" for lease in leases)
-    command = ("push", "--porcelain", "--progress", "--no-verify", *forced, "--", url, *specs)
+    command = ("push", "--porcelain", "--progress", "--no-verify", *forced, "--", remote.url, *specs)
     try:
-        code, out, err = yield from _talk(repository, url, *command)
+        code, out, err = yield from _talk(repository, remote, *command)
     except ArchiveError as error:
         return Pushed({}, error)
     why = _words_of_the_server(err)
@@ -234,4 +251,4 @@ def push(repository: str, url: str, specs: Sequence[str], leases: Sequence[str])
     own_loss = _OWN_LOSS.search(err) is not None
     refused = [answer for answer in answers.values() if not answer.is_taken]
     failed = not refused or (len(refused) == len(answers) and _is_unwritable(why[""]))
-    return Pushed(answers, _error(url, err, code) if code and failed else None, own_loss)
+    return Pushed(answers, _error(remote, err, code) if code and failed else None, own_loss)

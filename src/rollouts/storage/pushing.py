@@ -35,7 +35,7 @@ def _batches(refs: Iterable[str]) -> Iterator[list[str]]:
 def _again(delivery: Delivery, repository: GitStore, refs: list[str]) -> Said:
     """Lists the archive once more, after something came between: what is there now is what counts."""
     before = delivery.there
-    delivery.there = yield from network.listing(repository.path, delivery.url)
+    delivery.there = yield from network.listing(repository.path, delivery.remote)
     changed = [ref for ref in refs if ref in delivery.there and delivery.there[ref] != before.get(ref)]
     landed = [ref for ref in changed if delivery.there[ref] == delivery.oids[ref]]
     for ref in landed:
@@ -56,7 +56,7 @@ def _pushed(delivery: Delivery, repository: GitStore, batch: list[str]) -> Gener
     """Pushes some tags at once, and notes those that arrived and those that were refused for their own sake."""
     specs = [f"{delivery.oids[ref]}:{ref}" for ref in batch]
     leases = [f"{ref}:{delivery.there[ref]}" for ref in batch if ref in delivery.there]
-    pushed = yield from network.push(repository.path, delivery.url, specs, leases)
+    pushed = yield from network.push(repository.path, delivery.remote, specs, leases)
     for ref, answer in pushed.answers.items():
         if answer.is_taken or answer.is_own:
             delivery.note(ref, PUSHED if answer.is_taken else FAILED, "" if answer.is_taken else answer.reason)
@@ -100,7 +100,7 @@ def _left(delivery: Delivery, batch: list[str], pushed: Pushed, patience: _Patie
         if whole != left:
             return [whole] if whole else []
     raced = [ref for ref in left if ref in pushed.answers and pushed.answers[ref].is_raced]
-    patience.see(delivery.shown, pushed, got_on=left != batch, raced=bool(raced))
+    patience.see(delivery.remote.shown, pushed, got_on=left != batch, raced=bool(raced))
     if raced and patience.races <= _RACES:
         time.sleep(_PAUSE * patience.races)
         return [left]

@@ -6,7 +6,7 @@ from collections.abc import Generator, Sequence
 
 from rollouts.storage import network
 from rollouts.storage.git_store import GitStore
-from rollouts.storage.network import ArchiveError
+from rollouts.storage.network import ArchiveError, Remote
 
 IN_VAIN = 12
 """Pushes or fetches in a row that bring nothing, until no more are tried."""
@@ -18,7 +18,7 @@ def halves(refs: list[str]) -> list[list[str]]:
     return [half for half in (refs[:middle], refs[middle:]) if half]
 
 
-def fetch(repository: GitStore, url: str, refs: Sequence[str]) -> Generator[bytes, None, dict[str, str]]:
+def fetch(repository: GitStore, remote: Remote, refs: Sequence[str]) -> Generator[bytes, None, dict[str, str]]:
     """Fetches refs, each by itself where it must be: one that is broken keeps no other back.
 
     Returns ref -> why, of those that cannot be had.
@@ -32,7 +32,7 @@ def fetch(repository: GitStore, url: str, refs: Sequence[str]) -> Generator[byte
     while pending:
         batch = pending.pop(0)
         try:
-            yield from network.fetch(repository.path, url, batch)
+            yield from network.fetch(repository.path, remote, batch)
             in_vain = 0
         except ArchiveError as error:
             in_vain += 1

@@ -1,0 +1,112 @@
+"""What a replay knows: the graph so far, and the indexes that make each step take the same time in a long rollout."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from dataclasses import dataclass, field
+
+from rollouts.trace.errors import TraceError
+from rollouts.trace.model import Graph, Inference, Item, ItemKind, Thread, Tool
+from rollouts.trace.reducer.normalize import Key, Normalized
+from rollouts.trace.reducer.payloads import Payloads
+from rollouts.trace.reducer.pending import PendingCell, PendingEdges
+from rollouts.trace.reducer.rules import Rules
+
+
+class Known:
+    """An item of the conversation as it is matched with what payloads show.
+
+    Attributes:
+        item: the item.
+        key: what an item must show to be this one.
+        seen: what was seen of it last.
+        listed: it is in its thread's list.
+    """
+
+    __slots__ = ("item", "key", "listed", "seen")
+
+    def __init__(self, item: Item, key: Key, seen: Normalized) -> None:
+        self.item = item
+        self.key = key
+        self.seen = seen
+        self.listed = False
+
+
+@dataclass(slots=True)
+class Conversations:
+    """Where items are found again.
+
+    Attributes:
+        known: item id -> item.
+        snapshots: thread -> the items of its last request, with the responses since.
+        replacements: thread -> the history that a compaction installed and no request has shown yet.
+        by_call: (thread, call id, kind) -> items.
+        by_response_id: (thread, Responses id) -> items.
+        accepted: (thread, Responses id) -> time (ms) and number of the first acceptance.
+        last_message: (thread, turn) -> its newest assistant message.
+    """
+
+    known: dict[str, Known] = field(default_factory=dict)
+    snapshots: dict[str, list[Known]] = field(default_factory=lambda: defaultdict(list))
+    replacements: dict[str, list[Known]] = field(default_factory=dict)
+    by_call: dict[tuple[str, str, ItemKind], list[Known]] = field(default_factory=lambda: defaultdict(list))
+    by_response_id: dict[tuple[str, str], list[Known]] = field(default_factory=lambda: defaultdict(list))
+    accepted: dict[tuple[str, str], tuple[int, int]] = field(default_factory=dict)
+    last_message: dict[tuple[str, str], Item] = field(default_factory=dict)
+
+
+@dataclass(slots=True)
+class Runtime:
+    """Where runtime objects are found again.
+
+    Attributes:
+        tool_of_call: model-visible call id -> tool call.
+        inferences_of_item: item id -> the inferences whose response it is in.
+        inferences_of_response: (thread, response id) -> inference ids, sorted.
+        running_inferences, running_cells: turn -> what of it still runs.
+        cells_of_runtime: (thread, runtime's handle) -> cell.
+        nested_tools: cell -> the tools that it asked for.
+        pending_cells: cell -> a start whose source item has not been seen.
+        pending_sources: (thread, call id) -> the pending cell that waits for it.
+        ready_cells: pending cells whose source item has been seen.
+        process_ids: operation -> the process it runs in.
+        newest_session: (thread, process id) -> terminal session.
+        requests_of_compaction: compaction -> its requests.
+    """
+
+    tool_of_call: dict[str, Tool] = field(default_factory=dict)
+    inferences_of_item: dict[str, list[Inference]] = field(default_factory=lambda: defaultdict(list))
+    inferences_of_response: dict[tuple[str, str], list[str]] = field(default_factory=lambda: defaultdict(list))
+    running_inferences: dict[str, dict[str, Inference]] = field(default_factory=lambda: defaultdict(dict))
+    running_cells: dict[str, dict[str, None]] = field(default_factory=lambda: defaultdict(dict))
+    cells_of_runtime: dict[tuple[str, str], str] = field(default_factory=dict)
+    nested_tools: dict[str, list[str]] = field(default_factory=lambda: defaultdict(list))
+    pending_cells: dict[str, PendingCell] = field(default_factory=dict)
+    ready_cells: set[str] = field(default_factory=set)
+    process_ids: dict[str, str] = field(default_factory=dict)
+    newest_session: dict[tuple[str, str], str] = field(default_factory=dict)
+    requests_of_compaction: dict[str, list[str]] = field(default_factory=lambda: defaultdict(list))
+
+
+@dataclass(slots=True)
+class Replay:
+    """One bundle on its way into a graph."""
+
+    graph: Graph
+    rules: Rules
+    payloads: Payloads
+    normalized: dict[bytes, Normalized | None]
+    conversations: Conversations = field(default_factory=Conversations)
+    runtime: Runtime = field(default_factory=Runtime)
+    edges: PendingEdges = field(default_factory=PendingEdges)
+
+    def thread(self, thread_id: str) -> Thread:
+        """A thread that was started.
+
+        Raises:
+            TraceError: there is none of that id.
+        """
+        thread = self.graph.threads.get(thread_id)
+        if thread is None:
+            raise TraceError(f"trace event referenced unknown thread {thread_id}")
+        return thread

@@ -87,6 +87,7 @@ class TurnEnded(Event):
 class HistoryItemAccepted(Event):
     TYPE: ClassVar[str] = "history_item_accepted"
     item_id: str
+    agent_message_payload: PayloadRef | None = None
 
 
 @dataclass(frozen=True, slots=True)

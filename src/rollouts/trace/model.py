@@ -506,9 +506,26 @@ class Edge:
     carried_raw_payload_ids: list[str]
 
 
+PayloadType = Literal[
+    "inference_request",
+    "inference_response",
+    "compaction_request",
+    "compaction_checkpoint",
+    "compaction_response",
+    "tool_invocation",
+    "tool_result",
+    "tool_runtime_event",
+    "terminal_runtime_event",
+    "protocol_event",
+    "session_metadata",
+    "agent_result",
+]
+
+
 @dataclass(frozen=True, slots=True)
 class PayloadKind:
-    type: str
+    RUST: ClassVar = "adjacently tagged enum RawPayloadKind"
+    type: PayloadType
 
 
 @dataclass(slots=True, eq=False)

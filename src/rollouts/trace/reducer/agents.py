@@ -187,10 +187,12 @@ def tool_ended(replay: Replay, tool: Tool, ref: PayloadRef | None) -> None:
     if ref is None:
         return
     found = replay.edges.of_tool.get(tool.tool_call_id, {})
-    edges = sorted(edge_id for edge_id, edge in found.items() if isinstance(edge, Edge))
-    waiting = [edge_id for edge_id, edge in found.items() if isinstance(edge, PendingEdge)]
-    for edge_id in (edges or waiting)[:1]:
-        _add_new(found[edge_id].carried_raw_payload_ids, [ref.raw_payload_id])
+    edges, waiting = replay.graph.interaction_edges, replay.edges.waiting
+    known = sorted(edge_id for edge_id in found if edge_id in edges)
+    for edge_id in known[:1]:
+        _add_new(edges[edge_id].carried_raw_payload_ids, [ref.raw_payload_id])
+    for edge_id in [edge_id for edge_id in found if edge_id in waiting][: 0 if known else 1]:
+        _add_new(waiting[edge_id].carried_raw_payload_ids, [ref.raw_payload_id])
 
 
 def _address(replay: Replay, item: Item, mail: Mail) -> Address:
@@ -213,7 +215,7 @@ def item_seen(replay: Replay, item: Item, mail: Mail) -> None:
 def item_listed(replay: Replay, item: Item, mail: Mail) -> None:
     """An item that carries a message is in its thread's list: messages that come later may find it there."""
     if _delivers(replay, item, mail):
-        replay.edges.carriers[_address(replay, item, mail)].append(item)
+        replay.edges.carry(_address(replay, item, mail), item)
 
 
 def _deliver(replay: Replay, pending: PendingEdge) -> None:
@@ -276,7 +278,9 @@ def _add_new(ids: list[str], more: list[str]) -> None:
 
 def _note_source(replay: Replay, edge: Edge | PendingEdge) -> None:
     if isinstance(edge.source, ToolAnchor):
-        replay.edges.of_tool[edge.source.tool_call_id][edge.edge_id] = edge
+        of_tool = replay.edges.of_tool[edge.source.tool_call_id]
+        of_tool.pop(edge.edge_id, None)
+        of_tool[edge.edge_id] = None
 
 
 def finish(replay: Replay) -> None:

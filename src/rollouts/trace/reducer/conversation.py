@@ -12,6 +12,7 @@ from rollouts.trace.model import Body, Encoded, Item, Producer, Summary, Text, U
 from rollouts.trace.reducer import agents, cells, tools
 from rollouts.trace.reducer.normalize import Key, Normalized, Normalizer
 from rollouts.trace.reducer.payloads import Element
+from rollouts.trace.reducer.pending import ordinal
 from rollouts.trace.reducer.state import Known, Replay
 
 
@@ -25,7 +26,7 @@ class Sighting:
     """
 
     thread_id: str
-    turn_id: str
+    turn_id: str | None
     at: int
     payload_id: str
     producers: tuple[Producer, ...] = ()
@@ -110,8 +111,8 @@ def reconcile(replay: Replay, seen: Sequence[Normalized], where: Sighting, snaps
         _check_call(replay, normal, key, where.thread_id)
         if not (known and _matches(known, key, normal.response_id)):
             candidates = candidates or _Candidates(snapshot, found)
-            known = candidates.find(key, normal.response_id) if size else None
-        known = known or _create(replay, normal, key, where)
+            known = candidates.find(key, normal.response_id)
+        known = known or _new(replay, normal, key, where)
         _sight(replay, known, normal, where)
         found.append(known)
         if candidates:
@@ -136,7 +137,7 @@ def append(replay: Replay, seen: Sequence[Normalized], where: Sighting, start: i
             if not _matches(known, key, normal.response_id):
                 raise _mismatch(where, index, known)
         else:
-            known = _create(replay, normal, key, where)
+            known = _new(replay, normal, key, where)
         _sight(replay, known, normal, where)
         found.append(known)
     cells.flush(replay)
@@ -150,7 +151,7 @@ def detached(replay: Replay, seen: Sequence[Normalized], where: Sighting, snapsh
     for normal in seen:
         key = normal.key_in(where.payload_id)
         _check_call(replay, normal, key, where.thread_id)
-        known = candidates.find(key, normal.response_id) or _create(replay, normal, key, where)
+        known = candidates.find(key, normal.response_id) or _new(replay, normal, key, where)
         _sight(replay, known, normal, where)
         candidates.take(known)
         found.append(known)
@@ -182,6 +183,22 @@ def _create(replay: Replay, normal: Normalized, key: Key, where: Sighting) -> Kn
         cells.source_seen(replay, item)
     if item.role == "assistant" and item.kind == "message":
         _note_message(replay, item)
+    return known
+
+
+def _new(replay: Replay, normal: Normalized, key: Key, where: Sighting) -> Known:
+    """An item that a payload shows for the first time; a message that came with its acceptance is there already."""
+    of_thread = (where.thread_id, normal.response_id or "")
+    known = replay.conversations.received.get(of_thread)
+    if known and normal.response_id is not None:
+        return replay.conversations.received.pop(of_thread)
+    return _create(replay, normal, key, where)
+
+
+def create(replay: Replay, normal: Normalized, where: Sighting) -> Known:
+    """A new item that stands outside of the history that models saw so far."""
+    known = _create(replay, normal, normal.key_in(where.payload_id), where)
+    _sight(replay, known, normal, where)
     return known
 
 
@@ -259,7 +276,6 @@ def _identify(replay: Replay, known: Known, response_id: str) -> None:
     accepted = replay.conversations.accepted.get(of_thread)
     if accepted:
         item.accepted_at_unix_ms, item.accepted_seq = accepted
-        enlist(replay, item.thread_id, (known,))
 
 
 def enlist(replay: Replay, thread_id: str, items: Sequence[Known]) -> None:
@@ -276,17 +292,11 @@ def enlist(replay: Replay, thread_id: str, items: Sequence[Known]) -> None:
                 agents.item_listed(replay, known.item, known.seen.mail)
 
 
-def accept(replay: Replay, thread_id: str | None, response_id: str, at: int, seq: int) -> None:
-    """A thread's history took an item in."""
-    if thread_id is None:
-        raise TraceError("history acceptance has no thread")
-    replay.thread(thread_id)
-    of_thread = (thread_id, response_id)
-    first = replay.conversations.accepted.setdefault(of_thread, (at, seq))
-    items = replay.conversations.by_response_id.get(of_thread, [])
-    for known in items:
-        known.item.accepted_at_unix_ms, known.item.accepted_seq = first
-    enlist(replay, thread_id, items)
+def order(replay: Replay) -> None:
+    """At the end: a thread's list is in the order in which its items were first seen."""
+    items = replay.graph.conversation_items
+    for thread in replay.graph.threads.values():
+        thread.conversation_item_ids.sort(key=lambda item_id: ordinal(items[item_id]))
 
 
 _USAGE = ("input_tokens", "cached_input_tokens", "output_tokens", "reasoning_output_tokens")

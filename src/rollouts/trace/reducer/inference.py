@@ -151,8 +151,8 @@ def _reduce_response(replay: Replay, inference: Inference, ref: PayloadRef, at: 
     seen = conversation.normalized_values(replay, output, ref.raw_payload_id)
     snapshot = replay.conversations.snapshots[thread_id]
     items = conversation.append(replay, seen, where, len(snapshot))
-    if not replay.rules.accepts_history:
-        conversation.enlist(replay, thread_id, items)
+    taken_in = [known for known in items if not replay.rules.accepts_history or known.item.accepted_seq is not None]
+    conversation.enlist(replay, thread_id, taken_in)
     snapshot.extend(items)
     used = conversation.usage(fields.get("token_usage"))
     inference.usage = used or inference.usage

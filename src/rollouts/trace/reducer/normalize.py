@@ -170,7 +170,7 @@ class Normalizer:
 
     def _content(self, content: Json, payload_id: str) -> list[Part]:
         if not isinstance(content, list):
-            return [self._ref("content", content, payload_id)]
+            return [self._ref("content", None, payload_id, given=False)]
         parts: list[Part] = []
         for entry in content:
             kind = entry.get("type") if isinstance(entry, dict) else None

@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
-from collections import defaultdict, deque
+from bisect import insort
+from collections import defaultdict
 from dataclasses import dataclass, field
 
-from rollouts.trace.model import Anchor, CellStatus, Edge, EdgeKind, Item
+from rollouts.trace.model import Anchor, CellStatus, EdgeKind, Item
 
 Address = tuple[str, str | None, str]
 """Thread, author's path (None where it does not count) and content: what a message is delivered by."""
+
+
+def ordinal(item: Item) -> int:
+    """The place of an item among all."""
+    return int(item.item_id.rpartition(":")[2])
 
 
 @dataclass(slots=True)
@@ -52,15 +58,15 @@ class PendingEdges:
     Attributes:
         waiting: edge id -> message, in the order in which they were sent.
         by_address: the same by what delivers them.
-        of_tool: tool call -> edges and messages that it is the source of, by edge id.
+        of_tool: tool call -> ids of the edges and messages that it is the source of, the newest last.
         carriers: items in their threads that carry a message, oldest first.
         targets: item ids that an edge points at.
     """
 
     waiting: dict[str, PendingEdge] = field(default_factory=dict)
     by_address: dict[Address, dict[str, PendingEdge]] = field(default_factory=lambda: defaultdict(dict))
-    of_tool: dict[str, dict[str, Edge | PendingEdge]] = field(default_factory=lambda: defaultdict(dict))
-    carriers: dict[Address, deque[Item]] = field(default_factory=lambda: defaultdict(deque))
+    of_tool: dict[str, dict[str, None]] = field(default_factory=lambda: defaultdict(dict))
+    carriers: dict[Address, list[Item]] = field(default_factory=lambda: defaultdict(list))
     targets: set[str] = field(default_factory=set)
 
     def add(self, pending: PendingEdge) -> None:
@@ -76,11 +82,15 @@ class PendingEdges:
         del queue[edge_id], self.waiting[edge_id]
         return pending
 
+    def carry(self, address: Address, item: Item) -> None:
+        """An item that carries a message is in its thread's list."""
+        insort(self.carriers[address], item, key=ordinal)
+
     def free_carrier(self, address: Address) -> Item | None:
         """The first item in the thread that carries such a message and that no edge points at."""
         queue = self.carriers.get(address)
         while queue and queue[0].item_id in self.targets:
-            queue.popleft()
+            del queue[0]
         return queue[0] if queue else None
 
 

@@ -13,7 +13,7 @@ from rollouts.trace.errors import TraceError
 from rollouts.trace.events import Event, Line
 from rollouts.trace.jsontext import MAX_DEPTH, JsonError, Parser
 from rollouts.trace.model import Graph
-from rollouts.trace.reducer import agents, cells, compaction, conversation, inference, terminals, threads, tools
+from rollouts.trace.reducer import agents, cells, compaction, conversation, history, inference, terminals, threads, tools
 from rollouts.trace.reducer.normalize import Normalized
 from rollouts.trace.reducer.payloads import Payloads
 from rollouts.trace.reducer.rules import Rules, chosen
@@ -38,7 +38,7 @@ def _recording_completed(replay: Replay, _: Line, __: Event) -> None:
 
 
 def _accepted(replay: Replay, line: Line, event: events.HistoryItemAccepted) -> None:
-    conversation.accept(replay, line.envelope.thread_id, event.item_id, line.at, line.seq)
+    history.accept(replay, line, event)
 
 
 def _refused(_: Replay, __: Line, ___: Event) -> None:
@@ -211,6 +211,7 @@ def finish(replay: Replay) -> Graph:
     """The graph, once all events have happened."""
     agents.finish(replay)
     terminals.observe(replay.graph)
+    conversation.order(replay)
     return replay.graph
 
 

@@ -40,6 +40,7 @@ class Conversations:
         known: item id -> item.
         snapshots: thread -> the items of its last request, with the responses since.
         replacements: thread -> the history that a compaction installed and no request has shown yet.
+        received: (thread, Responses id) -> a message that came with its acceptance, and that no payload has shown yet.
         by_call: (thread, call id, kind) -> items.
         by_response_id: (thread, Responses id) -> items.
         accepted: (thread, Responses id) -> time (ms) and number of the first acceptance.
@@ -49,6 +50,7 @@ class Conversations:
     known: dict[str, Known] = field(default_factory=dict)
     snapshots: dict[str, list[Known]] = field(default_factory=lambda: defaultdict(list))
     replacements: dict[str, list[Known]] = field(default_factory=dict)
+    received: dict[tuple[str, str], Known] = field(default_factory=dict)
     by_call: dict[tuple[str, str, ItemKind], list[Known]] = field(default_factory=lambda: defaultdict(list))
     by_response_id: dict[tuple[str, str], list[Known]] = field(default_factory=lambda: defaultdict(list))
     accepted: dict[tuple[str, str], tuple[int, int]] = field(default_factory=dict)

@@ -10,6 +10,8 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any, ClassVar, Literal
 
+from rollouts.trace.decode import I64
+
 RolloutStatus = Literal["running", "completed", "failed", "aborted"]
 ExecutionStatus = Literal["running", "completed", "failed", "cancelled", "aborted"]
 CellStatus = Literal["starting", "running", "yielded", "completed", "failed", "terminated"]
@@ -336,7 +338,7 @@ class AgentSummary:
 class WaitSummary:
     TAG: ClassVar = "wait_agent"
     target_agent_path: str | None
-    timeout_ms: int | None
+    timeout_ms: I64 | None
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from rollouts.trace.errors import TraceError
 from rollouts.trace.events import CellEnded, CellResponded, CellStarted, Line
 from rollouts.trace.jsontext import Json, JsonError
-from rollouts.trace.model import ByCell, Cell, CellStatus, ExecutionStatus, Item, ItemKind, Window
+from rollouts.trace.model import ByCell, Cell, CellStatus, ExecutionStatus, Item, Window
 from rollouts.trace.reducer.pending import CellEvent, PendingCell
 from rollouts.trace.reducer.state import Replay
 from rollouts.trace.serde import explained
@@ -35,7 +35,7 @@ def start(replay: Replay, line: Line, event: CellStarted) -> None:
     )
     if cell_id in replay.graph.code_cells or cell_id in replay.runtime.pending_cells:
         _refuse_second(replay, pending)
-    if _items(replay, thread_id, call_id, "custom_tool_call"):
+    if replay.items_of_call(thread_id, call_id, ("custom_tool_call",)):
         _begin(replay, pending)
     else:
         replay.runtime.pending_cells[cell_id] = pending
@@ -47,7 +47,7 @@ def _refuse_second(replay: Replay, pending: PendingCell) -> None:
     A start that waits does not stand in the way of one whose source item is there, in another thread.
     """
     waits = pending.code_cell_id in replay.runtime.pending_cells
-    if not waits or not _items(replay, pending.thread_id, pending.call_id, "custom_tool_call"):
+    if not waits or not replay.items_of_call(pending.thread_id, pending.call_id, ("custom_tool_call",)):
         raise TraceError(f"duplicate code cell start for {pending.code_cell_id}")
 
 
@@ -63,20 +63,14 @@ def _thread(replay: Replay, line: Line, runtime_cell_id: str, what: str) -> str:
     return turn.thread_id
 
 
-def _items(replay: Replay, thread_id: str, call_id: str, kind: ItemKind) -> list[str]:
-    """The items of a call in a thread, as their ids sort."""
-    found = replay.conversations.by_call.get((thread_id, call_id, kind), ())
-    return sorted(known.item.item_id for known in found)
-
-
 def _begin(replay: Replay, pending: PendingCell) -> None:
     """The cell comes into being: its source item is there."""
     cell_id, thread_id = pending.code_cell_id, pending.thread_id
     if cell_id in replay.graph.code_cells:
         raise TraceError(f"duplicate code cell start for {cell_id}")
     turn_id = _checked_turn(replay, pending)
-    sources = _items(replay, thread_id, pending.call_id, "custom_tool_call")
-    outputs = _items(replay, thread_id, pending.call_id, "custom_tool_call_output")
+    sources = replay.items_of_call(thread_id, pending.call_id, ("custom_tool_call",))
+    outputs = replay.items_of_call(thread_id, pending.call_id, ("custom_tool_call_output",))
     replay.graph.code_cells[cell_id] = Cell(
         code_cell_id=cell_id,
         model_visible_call_id=pending.call_id,

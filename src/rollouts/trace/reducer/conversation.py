@@ -16,6 +16,9 @@ from rollouts.trace.reducer.pending import ordinal
 from rollouts.trace.reducer.state import Known, Replay
 
 
+_OUTPUTS = {"function_call_output", "custom_tool_call_output"}
+
+
 @dataclass(frozen=True, slots=True)
 class Sighting:
     """Where and when items are seen.
@@ -144,6 +147,25 @@ def append(replay: Replay, seen: Sequence[Normalized], where: Sighting, start: i
     return found
 
 
+def answered(replay: Replay, seen: Sequence[Normalized], where: Sighting) -> list[Known]:
+    """The items of a response where they have ids: one that the thread knows by its id, or else new."""
+    found: list[Known] = []
+    taken: set[str] = set()
+    for normal in seen:
+        key = normal.key_in(where.payload_id)
+        _check_call(replay, normal, key, where.thread_id)
+        of_thread = (where.thread_id, normal.response_id or "")
+        named = replay.conversations.by_response_id.get(of_thread, ()) if normal.response_id is not None else ()
+        again = (known for known in named if known.key == key and known.item.item_id not in taken)
+        known = next(again, None) or _new(replay, normal, key, where)
+        replay.conversations.received.pop(of_thread, None)
+        _sight(replay, known, normal, where)
+        taken.add(known.item.item_id)
+        found.append(known)
+    cells.flush(replay)
+    return found
+
+
 def detached(replay: Replay, seen: Sequence[Normalized], where: Sighting, snapshot: Sequence[Known]) -> list[Known]:
     """The items of a history that stands beside the conversation: found anywhere in the snapshot, else new."""
     candidates = _Candidates(snapshot, ())
@@ -167,11 +189,11 @@ def _mismatch(where: Sighting, index: int, known: Known) -> TraceError:
 
 
 def _check_call(replay: Replay, normal: Normalized, key: Key, thread_id: str) -> None:
-    """One call id means one call, and one output of it, in a thread."""
-    if normal.call_id is None:
+    """One call id means one call in a thread; in schema 1 also one output of it."""
+    if normal.call_id is None or (replay.rules.reuses_output_ids and normal.kind in _OUTPUTS):
         return
     same = replay.conversations.by_call.get((thread_id, normal.call_id, normal.kind))
-    if same and not all(_matches(known, key, normal.response_id) for known in same):
+    if same and not all(known.key == key for known in same):
         raise TraceError(f"model-visible call id {normal.call_id} was reused with different content")
 
 
@@ -189,10 +211,13 @@ def _create(replay: Replay, normal: Normalized, key: Key, where: Sighting) -> Kn
 def _new(replay: Replay, normal: Normalized, key: Key, where: Sighting) -> Known:
     """An item that a payload shows for the first time; a message that came with its acceptance is there already."""
     of_thread = (where.thread_id, normal.response_id or "")
-    known = replay.conversations.received.get(of_thread)
-    if known and normal.response_id is not None:
-        return replay.conversations.received.pop(of_thread)
-    return _create(replay, normal, key, where)
+    if normal.response_id is None or normal.agent_message is None or of_thread not in replay.conversations.received:
+        return _create(replay, normal, key, where)
+    known = replay.conversations.received.pop(of_thread)
+    ends = known.item.agent_message  # they stay as announced; what the model was shown outranks the rest
+    known.key = (*key[:4], ends, *key[5:])
+    known.item.body = Body(normal.parts_in(where.payload_id))
+    return known
 
 
 def create(replay: Replay, normal: Normalized, where: Sighting) -> Known:

@@ -63,6 +63,7 @@ def _reduce_request(replay: Replay, inference_id: str, ref: PayloadRef, where: S
         conversations.replacements.pop(thread_id, None)
     conversation.enlist(replay, thread_id, items)
     conversations.snapshots[thread_id] = items
+    conversations.latest[thread_id] = inference_id
     return items
 
 
@@ -149,14 +150,29 @@ def _reduce_response(replay: Replay, inference: Inference, ref: PayloadRef, at: 
     producers = (ByInference(inference.inference_call_id),)
     where = Sighting(thread_id, inference.codex_turn_id, at, ref.raw_payload_id, producers)
     seen = conversation.normalized_values(replay, output, ref.raw_payload_id)
-    snapshot = replay.conversations.snapshots[thread_id]
-    items = conversation.append(replay, seen, where, len(snapshot))
+    if replay.rules.accepts_history:
+        items = conversation.answered(replay, seen, where)
+    else:
+        items = conversation.append(replay, seen, where, len(replay.conversations.snapshots[thread_id]))
     taken_in = [known for known in items if not replay.rules.accepts_history or known.item.accepted_seq is not None]
     conversation.enlist(replay, thread_id, taken_in)
-    snapshot.extend(items)
+    _extend_snapshot(replay, inference, items)
     used = conversation.usage(fields.get("token_usage"))
     inference.usage = used or inference.usage
     return items
+
+
+def _extend_snapshot(replay: Replay, inference: Inference, items: list[Known]) -> None:
+    """What the model said follows what it was shown.
+
+    Where history is accepted, only the thread's last request counts, and a later response takes an earlier one's place.
+    """
+    snapshot = replay.conversations.snapshots[inference.thread_id]
+    if replay.rules.accepts_history:
+        if replay.conversations.latest[inference.thread_id] != inference.inference_call_id:
+            return
+        del snapshot[len(inference.request_item_ids) :]
+    snapshot.extend(items)
 
 
 def close_running(replay: Replay, line: Line, turn_id: str, status: ExecutionStatus) -> None:

@@ -32,8 +32,8 @@ class _Communication:
     encrypted_content: str | None = None
 
 
-def from_text(text: str, parse: Callable[[str], Json]) -> Mail | None:
-    """The message that an assistant's text is, if it is just that."""
+def from_text(text: str, parse: Callable[[str], Json], *, encrypted: bool) -> Mail | None:
+    """The message that an assistant's text is, if it is just that; what is `encrypted` of it may count as its content."""
     if not text.lstrip().startswith(("{", "[")):
         return None
     try:
@@ -42,8 +42,8 @@ def from_text(text: str, parse: Callable[[str], Json]) -> Mail | None:
         return None
     if not isinstance(found.trigger_turn, bool):
         return None
-    content = found.content if found.encrypted_content is None else found.encrypted_content
-    return Mail(found.author, found.recipient, content)
+    content = found.encrypted_content if encrypted else None
+    return Mail(found.author, found.recipient, found.content if content is None else content)
 
 
 def from_agent_message(ends: AgentMessage, parts: Sequence[Part]) -> Mail | None:

@@ -111,7 +111,7 @@ class Normalizer:
         call_id = _string(fields.get("call_id")) if has_call else None
         body = _body_key(shape)
         key: Key = (shape.kind, shape.role, shape.channel, call_id, shape.agent_message, body)
-        local = any(isinstance(part, PayloadPart) for part in shape.parts) and not self._rules.hashes_content
+        local = any(isinstance(part, PayloadPart) and part.content_sha256 is None for part in shape.parts)
         mail = self._mail(shape)
         return Normalized(
             shape.role,
@@ -132,7 +132,8 @@ class Normalizer:
             return from_agent_message(shape.agent_message, shape.parts)
         if shape.role == "assistant" and shape.kind == "message" and len(shape.parts) == 1:
             part = shape.parts[0]
-            return from_text(part.text, self._text) if isinstance(part, Text) else None
+            encrypted = self._rules.has_agent_messages
+            return from_text(part.text, self._text, encrypted=encrypted) if isinstance(part, Text) else None
         return None
 
     def _shape(self, kind: str, fields: dict[str, Json], payload_id: str) -> _Shape:  # noqa: PLR0911 - one a type

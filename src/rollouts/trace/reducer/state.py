@@ -9,7 +9,7 @@ from rollouts.trace.errors import TraceError
 from rollouts.trace.model import Graph, Inference, Item, ItemKind, Thread, Tool
 from rollouts.trace.reducer.normalize import Key, Normalized
 from rollouts.trace.reducer.payloads import Payloads
-from rollouts.trace.reducer.pending import PendingCell, PendingEdges
+from rollouts.trace.reducer.pending import PendingCell, PendingEdges, ordinal
 from rollouts.trace.reducer.rules import Rules
 
 
@@ -39,6 +39,7 @@ class Conversations:
     Attributes:
         known: item id -> item.
         snapshots: thread -> the items of its last request, with the responses since.
+        latest: thread -> the inference whose request that was.
         replacements: thread -> the history that a compaction installed and no request has shown yet.
         received: (thread, Responses id) -> a message that came with its acceptance, and that no payload has shown yet.
         by_call: (thread, call id, kind) -> items.
@@ -49,6 +50,7 @@ class Conversations:
 
     known: dict[str, Known] = field(default_factory=dict)
     snapshots: dict[str, list[Known]] = field(default_factory=lambda: defaultdict(list))
+    latest: dict[str, str] = field(default_factory=dict)
     replacements: dict[str, list[Known]] = field(default_factory=dict)
     received: dict[tuple[str, str], Known] = field(default_factory=dict)
     by_call: dict[tuple[str, str, ItemKind], list[Known]] = field(default_factory=lambda: defaultdict(list))
@@ -101,6 +103,14 @@ class Replay:
     conversations: Conversations = field(default_factory=Conversations)
     runtime: Runtime = field(default_factory=Runtime)
     edges: PendingEdges = field(default_factory=PendingEdges)
+
+    def items_of_call(self, thread_id: str, call_id: str, kinds: tuple[ItemKind, ...]) -> list[str]:
+        """The ids of the items of a call in a thread: as they were seen, or in schema 1 as they sort."""
+        by_call = self.conversations.by_call
+        items = [known.item for kind in kinds for known in by_call.get((thread_id, call_id, kind), ())]
+        if self.rules.reuses_output_ids:
+            return [item.item_id for item in sorted(items, key=ordinal)]
+        return sorted(item.item_id for item in items)
 
     def thread(self, thread_id: str) -> Thread:
         """A thread that was started.

@@ -131,11 +131,11 @@ def resolve_target(replay: Replay, event: StdinTargetResolved) -> None:
     if tool is None:
         raise TraceError(f"stdin target referenced unknown call {event.tool_call_id}")
     command = replay.graph.tool_calls.get(event.exec_tool_call_id)
-    target = replay.graph.terminal_operations.get(command.terminal_operation_id or "") if command else None
-    if target is None:
+    if command is None:
         raise TraceError(f"stdin target referenced unknown exec {event.exec_tool_call_id}")
+    target = replay.graph.terminal_operations.get(command.terminal_operation_id or "")
     operation = replay.graph.terminal_operations.get(tool.terminal_operation_id or "")
-    if operation is None or target.terminal_id is None:
+    if operation is None or target is None or target.terminal_id is None:
         return
     _leave(replay, operation)
     _enter(replay, tool.thread_id, operation, target.terminal_id)

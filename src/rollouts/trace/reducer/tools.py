@@ -98,11 +98,7 @@ def _requester(replay: Replay, thread_id: str, event: ToolStarted) -> ModelReque
 
 
 def _items(replay: Replay, thread_id: str, call_id: str | None, kinds: tuple[ItemKind, ...]) -> list[str]:
-    """The items of a call in a thread, as their ids sort."""
-    if call_id is None:
-        return []
-    by_call = replay.conversations.by_call
-    return sorted(known.item.item_id for kind in kinds for known in by_call.get((thread_id, call_id, kind), ()))
+    return [] if call_id is None else replay.items_of_call(thread_id, call_id, kinds)
 
 
 def _link_to_responses(replay: Replay, tool: Tool) -> None:

@@ -23,7 +23,7 @@ _EXECUTION: dict[CellStatus, ExecutionStatus] = {
 def start(replay: Replay, line: Line, event: CellStarted) -> None:
     thread_id = _thread(replay, line, event.runtime_cell_id, "code cell start")
     cell_id = f"code_cell:{event.model_visible_call_id}"
-    existing = replay.runtime.cells_of_runtime.setdefault((thread_id, event.runtime_cell_id), cell_id)
+    existing = replay.runtime.cells_of_runtime[thread_id].setdefault(event.runtime_cell_id, cell_id)
     if existing != cell_id:
         raise TraceError(
             f"runtime code cell {event.runtime_cell_id} in thread {thread_id} mapped to both {existing} and {cell_id}"
@@ -220,7 +220,7 @@ def cell_of(replay: Replay, thread_id: str, runtime_cell_id: str, what: str) -> 
     Raises:
         TraceError: the thread has none of that handle.
     """
-    cell_id = replay.runtime.cells_of_runtime.get((thread_id, runtime_cell_id))
+    cell_id = replay.runtime.cells_of_runtime[thread_id].get(runtime_cell_id)
     if cell_id is None:
         raise TraceError(f"{what} referenced unknown runtime cell {runtime_cell_id} in thread {thread_id}")
     return cell_id
@@ -255,7 +255,7 @@ def wait(replay: Replay, thread_id: str, tool_call_id: str, payload: Json, paylo
     runtime_cell_id = values.get("cell_id") if isinstance(values, dict) else None
     if not isinstance(runtime_cell_id, str):
         raise TraceError(f"{what} did not contain cell_id")
-    cell_id = replay.runtime.cells_of_runtime.get((thread_id, runtime_cell_id))
+    cell_id = replay.runtime.cells_of_runtime[thread_id].get(runtime_cell_id)
     cell = replay.graph.code_cells.get(cell_id or "")
     if cell:
         cell.wait_tool_call_ids.append(tool_call_id)

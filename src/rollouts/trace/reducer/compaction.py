@@ -88,6 +88,7 @@ def install(replay: Replay, line: Line, event: CompactionInstalled) -> None:
     _check_turn(replay, f"compaction install {compaction_id}", thread_id, turn_id)
     before, marker, after = _reduce_checkpoint(replay, line, event, (thread_id, turn_id))
     replay.conversations.replacements[thread_id] = after
+    replay.conversations.latest.pop(thread_id, None)  # what still answers an older request is no history any more
     replay.graph.compactions[compaction_id] = Compaction(
         compaction_id,
         thread_id,

@@ -47,6 +47,9 @@ class _Candidates:
     def take(self, known: Known) -> None:
         self._taken.add(known.item.item_id)
 
+    def has_taken(self, known: Known) -> bool:
+        return known.item.item_id in self._taken
+
     def find(self, key: Key, response_id: str | None) -> Known | None:
         queue = self._by_key.get(key)
         while queue and queue[0].item.item_id in self._taken:
@@ -105,6 +108,8 @@ def reconcile(replay: Replay, seen: Sequence[Normalized], where: Sighting, snaps
     size = len(snapshot)
     for index, normal in enumerate(seen):
         known = snapshot[index] if index < size else None
+        if candidates and known and replay.rules.uses_items_once and candidates.has_taken(known):
+            known = None
         if known and known.seen is normal and normal.inert:
             found.append(known)
             if candidates:
@@ -148,22 +153,11 @@ def append(replay: Replay, seen: Sequence[Normalized], where: Sighting, start: i
 
 
 def answered(replay: Replay, seen: Sequence[Normalized], where: Sighting) -> list[Known]:
-    """The items of a response where they have ids: one that the thread knows by its id, or else new."""
-    found: list[Known] = []
-    taken: set[str] = set()
-    for normal in seen:
-        key = normal.key_in(where.payload_id)
-        _check_call(replay, normal, key, where.thread_id)
-        of_thread = (where.thread_id, normal.response_id or "")
-        named = replay.conversations.by_response_id.get(of_thread, ()) if normal.response_id is not None else ()
-        again = (known for known in named if known.key == key and known.item.item_id not in taken)
-        known = next(again, None) or _new(replay, normal, key, where)
-        replay.conversations.received.pop(of_thread, None)
-        _sight(replay, known, normal, where)
-        taken.add(known.item.item_id)
-        found.append(known)
-    cells.flush(replay)
-    return found
+    """The items of a response where they have ids: those that the thread has under one of its ids, or else new."""
+    ids = dict.fromkeys(normal.response_id for normal in seen if normal.response_id is not None)
+    by_id = replay.conversations.by_response_id
+    named = [known for response_id in ids for known in by_id.get((where.thread_id, response_id), ())]
+    return detached(replay, seen, where, named)
 
 
 def detached(replay: Replay, seen: Sequence[Normalized], where: Sighting, snapshot: Sequence[Known]) -> list[Known]:

@@ -169,7 +169,7 @@ def _extend_snapshot(replay: Replay, inference: Inference, items: list[Known]) -
     """
     snapshot = replay.conversations.snapshots[inference.thread_id]
     if replay.rules.accepts_history:
-        if replay.conversations.latest[inference.thread_id] != inference.inference_call_id:
+        if replay.conversations.latest.get(inference.thread_id) != inference.inference_call_id:
             return
         del snapshot[len(inference.request_item_ids) :]
     snapshot.extend(items)

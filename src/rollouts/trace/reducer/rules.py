@@ -16,6 +16,7 @@ class Rules:
         verifies: each line's schema, rollout and number are checked, and every payload is read.
         keeps_spelling: a number stays as it was written; else it becomes a double.
         accepts_history: a response's item joins the thread only when it is accepted or sent again.
+        uses_items_once: a request shows an item once; else the one at its place may have been shown before in it.
         reuses_output_ids: two outputs of one call may differ, and a call's items stand in the order in which they were seen;
             else they may not, and stand as their ids sort.
         hashes_content: what has no text is known by its hash; else by the payload that it came in.
@@ -32,6 +33,7 @@ class Rules:
     verifies: bool
     keeps_spelling: bool
     accepts_history: bool
+    uses_items_once: bool
     reuses_output_ids: bool
     hashes_content: bool
     has_agent_messages: bool
@@ -44,7 +46,7 @@ class Rules:
 
 
 def _all_alike(schema: int, *, newer: bool) -> Rules:
-    return Rules(schema, *(newer,) * 12)
+    return Rules(schema, *(newer,) * 13)
 
 
 SCHEMA_1 = _all_alike(1, newer=False)

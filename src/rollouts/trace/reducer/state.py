@@ -68,7 +68,7 @@ class Runtime:
         inferences_of_item: item id -> the inferences whose response it is in.
         inferences_of_response: (thread, response id) -> inference ids, sorted.
         running_inferences, running_cells: turn -> what of it still runs.
-        cells_of_runtime: (thread, runtime's handle) -> cell.
+        cells_of_runtime: thread -> runtime's handle -> cell.
         nested_tools: cell -> the tools that it asked for.
         pending_cells: cell -> a start whose source item has not been seen.
         pending_sources: (thread, call id) -> the pending cell that waits for it.
@@ -83,7 +83,7 @@ class Runtime:
     inferences_of_response: dict[tuple[str, str], list[str]] = field(default_factory=lambda: defaultdict(list))
     running_inferences: dict[str, dict[str, Inference]] = field(default_factory=lambda: defaultdict(dict))
     running_cells: dict[str, dict[str, None]] = field(default_factory=lambda: defaultdict(dict))
-    cells_of_runtime: dict[tuple[str, str], str] = field(default_factory=dict)
+    cells_of_runtime: dict[str, dict[str, str]] = field(default_factory=lambda: defaultdict(dict))
     nested_tools: dict[str, list[str]] = field(default_factory=lambda: defaultdict(list))
     pending_cells: dict[str, PendingCell] = field(default_factory=dict)
     ready_cells: set[str] = field(default_factory=set)

@@ -13,6 +13,7 @@ from rollouts.trace.model import (
     EdgeKind,
     Item,
     ItemAnchor,
+    Mcp,
     PayloadRef,
     SendMessage,
     SpawnAgent,
@@ -61,6 +62,8 @@ def runtime_started(replay: Replay, tool: Tool, ref: PayloadRef) -> None:
 
 
 def runtime_ended(replay: Replay, line: Line, tool: Tool, ref: PayloadRef) -> None:
+    if isinstance(tool.kind, Mcp):  # whatever a server calls its fields
+        return
     if not replay.rules.verifies and type(tool.kind) not in {SpawnAgent, AssignAgentTask, SendMessage, CloseAgent}:
         return
     payload = replay.payloads.json(ref)

@@ -211,6 +211,7 @@ def close_running(replay: Replay, line: Line, turn_id: str, status: ExecutionSta
         if cell.initial_response_at_unix_ms is None:
             cell.initial_response_at_unix_ms = line.at
             cell.initial_response_seq = line.seq
+        cell.raw_result_payload_id = None
         _close(replay, cell, line.at, line.seq, closed)
 
 

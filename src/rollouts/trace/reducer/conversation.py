@@ -197,7 +197,7 @@ def _create(replay: Replay, normal: Normalized, key: Key, where: Sighting) -> Kn
     if item.call_id is not None:
         replay.conversations.by_call[(item.thread_id, item.call_id, item.kind)].append(known)
         cells.source_seen(replay, item)
-    if item.role == "assistant" and item.kind == "message":
+    if item.role == "assistant" and item.kind == "message" and not item.agent_message:
         _note_message(replay, item)
     return known
 

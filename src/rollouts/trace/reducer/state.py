@@ -74,7 +74,7 @@ class Runtime:
         pending_sources: (thread, call id) -> the pending cell that waits for it.
         ready_cells: pending cells whose source item has been seen.
         process_ids: operation -> the process it runs in.
-        newest_session: (thread, process id) -> terminal session.
+        newest_session: thread -> process id -> terminal session.
         requests_of_compaction: compaction -> its requests.
     """
 
@@ -88,7 +88,7 @@ class Runtime:
     pending_cells: dict[str, PendingCell] = field(default_factory=dict)
     ready_cells: set[str] = field(default_factory=set)
     process_ids: dict[str, str] = field(default_factory=dict)
-    newest_session: dict[tuple[str, str], str] = field(default_factory=dict)
+    newest_session: dict[str, dict[str, str]] = field(default_factory=lambda: defaultdict(dict))
     requests_of_compaction: dict[str, list[str]] = field(default_factory=lambda: defaultdict(list))
 
 

@@ -105,11 +105,11 @@ def _join(replay: Replay, thread_id: str, operation: Operation, process_id: str)
     if not replay.rules.numbers_sessions:
         _enter(replay, thread_id, operation, process_id)
         return
-    newest = replay.runtime.newest_session
-    session_id = newest.get((thread_id, process_id))
+    newest = replay.runtime.newest_session[thread_id]
+    session_id = newest.get(process_id)
     if session_id is None or operation.kind == "exec_command":
         session_id = f"terminal_session:{operation.operation_id}"
-        newest[(thread_id, process_id)] = session_id
+        newest[process_id] = session_id
     _enter(replay, thread_id, operation, session_id)
 
 
@@ -137,8 +137,11 @@ def resolve_target(replay: Replay, event: StdinTargetResolved) -> None:
     operation = replay.graph.terminal_operations.get(tool.terminal_operation_id or "")
     if operation is None or target is None or target.terminal_id is None:
         return
-    _leave(replay, operation)
-    _enter(replay, tool.thread_id, operation, target.terminal_id)
+    process_ids = replay.runtime.process_ids
+    process_ids[operation.operation_id] = process_ids[target.operation_id]
+    if operation.terminal_id != target.terminal_id:
+        _leave(replay, operation)
+        _enter(replay, tool.thread_id, operation, target.terminal_id)
 
 
 def _leave(replay: Replay, operation: Operation) -> None:

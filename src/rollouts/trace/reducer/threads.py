@@ -96,7 +96,8 @@ def resume(replay: Replay, event: ThreadResumed) -> None:
         raise TraceError(f"resumed thread {event.thread_id} has not ended")
     execution.ended_at_unix_ms = execution.ended_seq = None
     execution.status = "running"
-    replay.runtime.cells_of_runtime.pop(event.thread_id, None)  # it is another process that runs it now
+    for handles in (replay.runtime.cells_of_runtime, replay.runtime.newest_session):
+        handles.pop(event.thread_id, None)  # it is another process that runs it now
 
 
 def start_turn(replay: Replay, line: Line, event: TurnStarted) -> None:

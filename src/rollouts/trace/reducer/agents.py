@@ -215,10 +215,10 @@ def item_seen(replay: Replay, item: Item, mail: Mail) -> None:
         _arrive(replay, pending, item)
 
 
-def item_listed(replay: Replay, item: Item, mail: Mail) -> None:
-    """An item that carries a message is in its thread's list: messages that come later may find it there."""
+def item_made(replay: Replay, item: Item, mail: Mail) -> None:
+    """There is a new item that carries a message: messages that are observed later may find it."""
     if _delivers(replay, item, mail):
-        replay.edges.carry(_address(replay, item, mail), item)
+        replay.edges.carriers[_address(replay, item, mail)].append(item)
 
 
 def _deliver(replay: Replay, pending: PendingEdge) -> None:

@@ -173,8 +173,10 @@ def _happen(replay: Replay, line: Line, event: CellResponded | CellEnded, what: 
 
 def _apply(replay: Replay, cell_id: str, event: CellEvent) -> None:
     cell = replay.graph.code_cells[cell_id]
-    first = cell.initial_response_at_unix_ms is None
-    if first:
+    unanswered = cell.initial_response_at_unix_ms is None
+    if not event.ended and replay.rules.keeps_cell_payloads:  # an end is no response, even where it stood in for one
+        unanswered = cell.initial_response_status is None
+    if unanswered:
         cell.initial_response_at_unix_ms = event.at
         cell.initial_response_seq = event.seq
     if event.ended:
@@ -182,7 +184,7 @@ def _apply(replay: Replay, cell_id: str, event: CellEvent) -> None:
         _close(replay, cell, event.at, event.seq, event.status)
         return
     cell.runtime_cell_id = event.runtime_cell_id
-    if first:
+    if unanswered:
         cell.initial_response_status = event.status
         cell.raw_initial_response_payload_id = event.payload_id
     if event.status == "yielded":

@@ -199,6 +199,8 @@ def _create(replay: Replay, normal: Normalized, key: Key, where: Sighting) -> Kn
         cells.source_seen(replay, item)
     if item.role == "assistant" and item.kind == "message" and not item.agent_message:
         _note_message(replay, item)
+    if normal.mail:
+        agents.item_made(replay, item, normal.mail)
     return known
 
 
@@ -307,8 +309,6 @@ def enlist(replay: Replay, thread_id: str, items: Sequence[Known]) -> None:
         if not known.listed:
             known.listed = True
             thread.conversation_item_ids.append(known.item.item_id)
-            if known.seen.mail:
-                agents.item_listed(replay, known.item, known.seen.mail)
 
 
 def order(replay: Replay) -> None:

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from bisect import insort
-from collections import defaultdict
+from collections import defaultdict, deque
 from dataclasses import dataclass, field
 
 from rollouts.trace.model import Anchor, CellStatus, EdgeKind, Item
@@ -66,7 +65,7 @@ class PendingEdges:
     waiting: dict[str, PendingEdge] = field(default_factory=dict)
     by_address: dict[Address, dict[str, PendingEdge]] = field(default_factory=lambda: defaultdict(dict))
     of_tool: dict[str, dict[str, None]] = field(default_factory=lambda: defaultdict(dict))
-    carriers: dict[Address, list[Item]] = field(default_factory=lambda: defaultdict(list))
+    carriers: dict[Address, deque[Item]] = field(default_factory=lambda: defaultdict(deque))
     targets: set[str] = field(default_factory=set)
 
     def add(self, pending: PendingEdge) -> None:
@@ -82,15 +81,11 @@ class PendingEdges:
         del queue[edge_id], self.waiting[edge_id]
         return pending
 
-    def carry(self, address: Address, item: Item) -> None:
-        """An item that carries a message is in its thread's list."""
-        insort(self.carriers[address], item, key=ordinal)
-
     def free_carrier(self, address: Address) -> Item | None:
         """The first item in the thread that carries such a message and that no edge points at."""
         queue = self.carriers.get(address)
         while queue and queue[0].item_id in self.targets:
-            del queue[0]
+            queue.popleft()
         return queue[0] if queue else None
 
 

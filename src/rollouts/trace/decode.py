@@ -1,14 +1,13 @@
 """Typed values out of parsed JSON, by the rules and in the words of Rust's serde.
 
-A record is a dataclass; its annotations say what each field must be. serde takes an array for a record (its fields in order), a
-missing field for None, and ignores what it does not know.
+A record is a dataclass; its annotations say what each field must be. serde takes an array for a record (its fields in
+order), a missing field for None, and ignores what it does not know.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import MISSING, fields, is_dataclass
-from functools import cache
 from types import UnionType
 from typing import Annotated, Any, Literal, TypeVar, Union, get_args, get_origin, get_type_hints
 
@@ -137,9 +136,16 @@ def _refuse_repeated(value: Repeated, known: dict[str, Any]) -> None:
         seen.add(key)
 
 
-@cache
-def _plan(record: type) -> dict[str, tuple[Decoder, bool, Any]]:
+_Plan = dict[str, tuple[Decoder, bool, Any]]
+_PLANS: dict[type, _Plan] = {}
+
+
+def _plan(record: Any) -> _Plan:
     """Field by field: its decoder, whether it may be missing, and what it is then."""
+    return _PLANS.get(record) or _PLANS.setdefault(record, _planned(record))
+
+
+def _planned(record: Any) -> _Plan:
     hints = get_type_hints(record, include_extras=True)
     plan = {}
     for field in fields(record):
@@ -203,6 +209,7 @@ def tagged(name: str, records: dict[str, type[T]]) -> Callable[[Any], T]:
     tags = tuple(records)
 
     def decoded(value: object) -> T:
+        rest: object = value
         if isinstance(value, list) and value:
             tag, rest = value[0], value[1:]
         elif isinstance(value, dict):
@@ -210,7 +217,7 @@ def tagged(name: str, records: dict[str, type[T]]) -> Callable[[Any], T]:
                 _refuse_repeated(value, {"type": None})
             if "type" not in value:
                 raise JsonError("missing field `type`")
-            tag, rest = value["type"], value
+            tag = value["type"]
         else:
             raise WrongTypeError(value, f"internally tagged enum {name}")
         if not isinstance(tag, str):
@@ -231,7 +238,7 @@ def _union(hint: Any) -> Decoder:
     return _optional(inner) if len(concrete) < len(members) else inner
 
 
-def decoder(hint: Any) -> Decoder:
+def decoder(hint: Any) -> Decoder:  # noqa: PLR0911 - one a kind of annotation
     """What reads a value of an annotated type."""
     if hint is str:
         return _string

@@ -1,6 +1,7 @@
 """Raw events: the closed set of what a bundle's log may say, as records.
 
-An annotation is the rule for a field; `X | None` may be missing. What is not in the set is refused, with the list of the set.
+An annotation is the rule for a field; `X | None` may be missing. What is not in the set is refused, with the list of
+the set.
 """
 
 from __future__ import annotations
@@ -12,7 +13,7 @@ from typing import ClassVar
 
 from rollouts.trace import decode
 from rollouts.trace.decode import I64, U32, U64, Anything
-from rollouts.trace.model import (
+from rollouts.trace.values import (
     CellStatus,
     ExecutionStatus,
     ModelRequester,

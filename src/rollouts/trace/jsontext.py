@@ -1,7 +1,7 @@
 """JSON to the letter: values that keep how a number was spelled, and the words for what is no JSON.
 
-The rules are those of Rust's `serde_json`, whose output `state.json` has to equal: RFC 8259, no NaN, no lone surrogate, at
-most 127 levels, a key that stands twice keeps its first place and its last value.
+The rules are those of Rust's `serde_json`, whose output `state.json` has to equal: RFC 8259, no NaN, no lone
+surrogate, at most 127 levels, a key that stands twice keeps its first place and its last value.
 """
 
 from __future__ import annotations
@@ -9,7 +9,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Callable
-from json.encoder import encode_basestring as quote  # the accelerated one where there is one
+from json.encoder import encode_basestring as quote
 
 from rollouts.trace.numerals import double
 
@@ -34,6 +34,8 @@ class Number:
     def __repr__(self) -> str:
         return f"Number({self.text})"
 
+
+__all__ = ["MAX_DEPTH", "Json", "JsonError", "Number", "Parser", "compact", "fingerprint", "quote"]
 
 Json = None | bool | int | Number | str | list["Json"] | dict[str, "Json"]
 
@@ -156,5 +158,3 @@ def _sorted(value: Json) -> Json:
 def fingerprint(value: Json) -> str:
     """The SHA-256, in hex, of the value as compact JSON with its keys sorted."""
     return hashlib.sha256(compact(_sorted(value)).encode()).hexdigest()
-
-

@@ -1,35 +1,37 @@
 """The reduced graph of a rollout: what `state.json` holds, field by field in its order.
 
-Shapes: ids are text; times are milliseconds since 1970 (`*_unix_ms`); `seq` is the number of an event in the log. Maps go from an id
-to its object and are written sorted by id. A field marked `since` exists from that schema on, one marked `omitted` is left
-out when it has no value.
+Shapes: ids are text; times are milliseconds since 1970 (`*_unix_ms`); `seq` is the number of an event in the log.
+Maps go from an id to its object and are written sorted by id. A field marked `since` exists from that schema on, one
+marked `omitted` is left out when it has no value.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Any, ClassVar, Literal
+from typing import ClassVar, Literal
 
-from rollouts.trace.decode import I64
-
-RolloutStatus = Literal["running", "completed", "failed", "aborted"]
-ExecutionStatus = Literal["running", "completed", "failed", "cancelled", "aborted"]
-CellStatus = Literal["starting", "running", "yielded", "completed", "failed", "terminated"]
-Role = Literal["system", "developer", "user", "assistant", "tool"]
-Channel = Literal["analysis", "commentary", "summary", "final"]
-ItemKind = Literal[
-    "message",
-    "reasoning",
-    "function_call",
-    "function_call_output",
-    "custom_tool_call",
-    "custom_tool_call_output",
-    "compaction_marker",
-]
-EdgeKind = Literal["spawn_agent", "assign_agent_task", "send_message", "agent_result", "close_agent"]
-
-_NEW: dict[str, Any] = {"since": 2}
-_OMITTED: dict[str, Any] = {"since": 2, "omitted": True}
+from rollouts.trace.values import (
+    NEW,
+    OMITTED,
+    AgentMessage,
+    Anchor,
+    CellRequester,
+    CellStatus,
+    Channel,
+    EdgeKind,
+    ExecutionStatus,
+    ItemKind,
+    ModelRequester,
+    Part,
+    PayloadRef,
+    Producer,
+    Role,
+    RolloutStatus,
+    Root,
+    Spawned,
+    ToolKind,
+    ToolSummary,
+)
 
 
 @dataclass(slots=True, eq=False)
@@ -46,20 +48,6 @@ class Window:
         self.ended_at_unix_ms = at
         self.ended_seq = seq
         self.status = status
-
-
-@dataclass(frozen=True, slots=True)
-class Root:
-    TAG: ClassVar = "root"
-
-
-@dataclass(frozen=True, slots=True)
-class Spawned:
-    TAG: ClassVar = "spawned"
-    parent_thread_id: str
-    spawn_edge_id: str
-    task_name: str
-    agent_role: str
 
 
 @dataclass(slots=True, eq=False)
@@ -83,83 +71,6 @@ class Turn:
     input_item_ids: list[str] = field(default_factory=list)
 
 
-@dataclass(frozen=True, slots=True)
-class Text:
-    TAG: ClassVar = "text"
-    text: str
-
-
-@dataclass(frozen=True, slots=True)
-class Summary:
-    TAG: ClassVar = "summary"
-    text: str
-
-
-@dataclass(frozen=True, slots=True)
-class Encoded:
-    TAG: ClassVar = "encoded"
-    label: str
-    value: str
-
-
-@dataclass(frozen=True, slots=True)
-class JsonPart:
-    TAG: ClassVar = "json"
-    summary: str
-    raw_payload_id: str
-
-
-@dataclass(frozen=True, slots=True)
-class Code:
-    TAG: ClassVar = "code"
-    language: str
-    source: str
-
-
-@dataclass(frozen=True, slots=True)
-class PayloadPart:
-    TAG: ClassVar = "payload_ref"
-    label: str
-    raw_payload_id: str
-    content_sha256: str | None = field(default=None, metadata=_OMITTED)
-
-
-Part = Text | Summary | Encoded | JsonPart | Code | PayloadPart
-
-
-@dataclass(frozen=True, slots=True)
-class ByInference:
-    TAG: ClassVar = "inference"
-    inference_call_id: str
-
-
-@dataclass(frozen=True, slots=True)
-class ByTool:
-    TAG: ClassVar = "tool"
-    tool_call_id: str
-
-
-@dataclass(frozen=True, slots=True)
-class ByCell:
-    TAG: ClassVar = "code_cell"
-    code_cell_id: str
-
-
-@dataclass(frozen=True, slots=True)
-class ByCompaction:
-    TAG: ClassVar = "compaction"
-    compaction_id: str
-
-
-Producer = ByInference | ByTool | ByCell | ByCompaction
-
-
-@dataclass(frozen=True, slots=True)
-class AgentMessage:
-    author: str
-    recipient: str
-
-
 @dataclass(slots=True, eq=False)
 class Body:
     parts: list[Part]
@@ -170,16 +81,16 @@ class Item:
     """One entry of a conversation, as the model saw or made it."""
 
     item_id: str
-    responses_item_id: str | None = field(metadata=_OMITTED)
-    accepted_at_unix_ms: int | None = field(metadata=_OMITTED)
-    accepted_seq: int | None = field(metadata=_OMITTED)
+    responses_item_id: str | None = field(metadata=OMITTED)
+    accepted_at_unix_ms: int | None = field(metadata=OMITTED)
+    accepted_seq: int | None = field(metadata=OMITTED)
     thread_id: str
     codex_turn_id: str | None
     first_seen_at_unix_ms: int
     role: Role
     channel: Channel | None
     kind: ItemKind
-    agent_message: AgentMessage | None = field(metadata=_OMITTED)
+    agent_message: AgentMessage | None = field(metadata=OMITTED)
     body: Body
     call_id: str | None
     produced_by: list[Producer] = field(default_factory=list)
@@ -189,7 +100,7 @@ class Item:
 class Usage:
     input_tokens: int
     cached_input_tokens: int
-    cache_write_input_tokens: int = field(metadata=_NEW)
+    cache_write_input_tokens: int = field(metadata=NEW)
     output_tokens: int
     reasoning_output_tokens: int
 
@@ -229,138 +140,14 @@ class Cell:
     runtime_status: CellStatus
     initial_response_at_unix_ms: int | None
     initial_response_seq: int | None
-    initial_response_status: CellStatus | None = field(metadata=_NEW)
-    raw_initial_response_payload_id: str | None = field(metadata=_NEW)
-    raw_result_payload_id: str | None = field(metadata=_NEW)
+    initial_response_status: CellStatus | None = field(metadata=NEW)
+    raw_initial_response_payload_id: str | None = field(metadata=NEW)
+    raw_result_payload_id: str | None = field(metadata=NEW)
     yielded_at_unix_ms: int | None
     yielded_seq: int | None
     source_js: str
     nested_tool_call_ids: list[str]
     wait_tool_call_ids: list[str]
-
-
-@dataclass(frozen=True, slots=True)
-class ExecCommand:
-    TAG: ClassVar = "exec_command"
-    ENUM: ClassVar = "ToolCallKind"
-
-
-@dataclass(frozen=True, slots=True)
-class WriteStdin:
-    TAG: ClassVar = "write_stdin"
-
-
-@dataclass(frozen=True, slots=True)
-class ApplyPatch:
-    TAG: ClassVar = "apply_patch"
-
-
-@dataclass(frozen=True, slots=True)
-class Mcp:
-    TAG: ClassVar = "mcp"
-    server: str
-    tool: str
-
-
-@dataclass(frozen=True, slots=True)
-class Web:
-    TAG: ClassVar = "web"
-
-
-@dataclass(frozen=True, slots=True)
-class ImageGeneration:
-    TAG: ClassVar = "image_generation"
-
-
-@dataclass(frozen=True, slots=True)
-class SpawnAgent:
-    TAG: ClassVar = "spawn_agent"
-
-
-@dataclass(frozen=True, slots=True)
-class AssignAgentTask:
-    TAG: ClassVar = "assign_agent_task"
-
-
-@dataclass(frozen=True, slots=True)
-class SendMessage:
-    TAG: ClassVar = "send_message"
-
-
-@dataclass(frozen=True, slots=True)
-class WaitAgent:
-    TAG: ClassVar = "wait_agent"
-
-
-@dataclass(frozen=True, slots=True)
-class CloseAgent:
-    TAG: ClassVar = "close_agent"
-
-
-@dataclass(frozen=True, slots=True)
-class Other:
-    TAG: ClassVar = "other"
-    name: str
-
-
-ToolKind = (
-    ExecCommand
-    | WriteStdin
-    | ApplyPatch
-    | Mcp
-    | Web
-    | ImageGeneration
-    | SpawnAgent
-    | AssignAgentTask
-    | SendMessage
-    | WaitAgent
-    | CloseAgent
-    | Other
-)
-
-
-@dataclass(frozen=True, slots=True)
-class TerminalSummary:
-    TAG: ClassVar = "terminal"
-    ENUM: ClassVar = "ToolCallSummary"
-    operation_id: str
-
-
-@dataclass(frozen=True, slots=True)
-class AgentSummary:
-    TAG: ClassVar = "agent"
-    target_agent_path: str
-    task_name: str | None
-    message_preview: str
-
-
-@dataclass(frozen=True, slots=True)
-class WaitSummary:
-    TAG: ClassVar = "wait_agent"
-    target_agent_path: str | None
-    timeout_ms: I64 | None
-
-
-@dataclass(frozen=True, slots=True)
-class GenericSummary:
-    TAG: ClassVar = "generic"
-    label: str
-    input_preview: str | None
-    output_preview: str | None
-
-
-ToolSummary = TerminalSummary | AgentSummary | WaitSummary | GenericSummary
-
-
-@dataclass(frozen=True, slots=True)
-class ModelRequester:
-    TAG: ClassVar = "model"
-
-
-@dataclass(frozen=True, slots=True)
-class CellRequester:
-    TAG: ClassVar = "code_cell"
-    code_cell_id: str
 
 
 @dataclass(slots=True, eq=False)
@@ -473,27 +260,6 @@ class CompactionRequest:
     raw_response_payload_id: str | None
 
 
-@dataclass(frozen=True, slots=True)
-class ItemAnchor:
-    TAG: ClassVar = "conversation_item"
-    item_id: str
-
-
-@dataclass(frozen=True, slots=True)
-class ToolAnchor:
-    TAG: ClassVar = "tool_call"
-    tool_call_id: str
-
-
-@dataclass(frozen=True, slots=True)
-class ThreadAnchor:
-    TAG: ClassVar = "thread"
-    thread_id: str
-
-
-Anchor = ItemAnchor | ToolAnchor | ThreadAnchor
-
-
 @dataclass(slots=True, eq=False)
 class Edge:
     """One agent acted on another."""
@@ -508,28 +274,6 @@ class Edge:
     carried_raw_payload_ids: list[str]
 
 
-PayloadType = Literal[
-    "inference_request",
-    "inference_response",
-    "compaction_request",
-    "compaction_checkpoint",
-    "compaction_response",
-    "tool_invocation",
-    "tool_result",
-    "tool_runtime_event",
-    "terminal_runtime_event",
-    "protocol_event",
-    "session_metadata",
-    "agent_result",
-]
-
-
-@dataclass(frozen=True, slots=True)
-class PayloadKind:
-    RUST: ClassVar = "adjacently tagged enum RawPayloadKind"
-    type: PayloadType
-
-
 @dataclass(slots=True, eq=False)
 class Graph:
     """A whole rollout."""
@@ -540,7 +284,7 @@ class Graph:
     started_at_unix_ms: int
     ended_at_unix_ms: int | None
     status: RolloutStatus
-    recording_complete: bool = field(metadata=_NEW)
+    recording_complete: bool = field(metadata=NEW)
     root_thread_id: str
     threads: dict[str, Thread] = field(default_factory=dict)
     codex_turns: dict[str, Turn] = field(default_factory=dict)
@@ -554,12 +298,3 @@ class Graph:
     compaction_requests: dict[str, CompactionRequest] = field(default_factory=dict)
     interaction_edges: dict[str, Edge] = field(default_factory=dict)
     raw_payloads: dict[str, PayloadRef] = field(default_factory=dict)
-
-
-@dataclass(frozen=True, slots=True)
-class PayloadRef:
-    """Where a payload lies: a file of the bundle."""
-
-    raw_payload_id: str
-    kind: PayloadKind
-    path: str

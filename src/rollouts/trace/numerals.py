@@ -1,7 +1,8 @@
 """Doubles as serde_json reads and writes them: it trades the last digit of a long number for speed.
 
-`state.json` of schema 1 shows numbers that went through it, so they have to come out the same. Its method: the first digits
-that 64 bits hold, times or by one power of ten (serde_json `de.rs`, `f64_from_parts`, without `float_roundtrip`).
+`state.json` of schema 1 shows numbers that went through it, so they have to come out the same. Its method: the first
+digits that 64 bits hold, times or by one power of ten (serde_json `de.rs`, `f64_from_parts`, without
+`float_roundtrip`).
 """
 
 from __future__ import annotations
@@ -73,7 +74,7 @@ def double(text: str) -> str:
 
 
 def shortest(value: float) -> str:
-    """A double that is not negative: plain digits from 1e-5 up to 1e16, else with a signed exponent and no zeros before it."""
+    """A double that is not negative: plain digits from 1e-5 up to 1e16, else with a signed exponent."""
     mantissa, mark, exponent = repr(value).partition("e")
     if not mark:
         return mantissa

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import fields
-from functools import cache
 from typing import Any
 
 from rollouts.trace.jsontext import quote
@@ -13,9 +12,15 @@ from rollouts.trace.model import Graph
 _Plan = tuple[tuple[str, Callable[[Any], Any], bool], ...]
 
 
-@cache
-def _plan(record: type, schema: int) -> tuple[str, _Plan]:
+_PLANS: dict[tuple[type, int], tuple[str, _Plan]] = {}
+
+
+def _plan(record: Any, schema: int) -> tuple[str, _Plan]:
     """What a record begins with, and its fields: key with colon, how to get at it, whether it is left out when None."""
+    return _PLANS.get((record, schema)) or _PLANS.setdefault((record, schema), _planned(record, schema))
+
+
+def _planned(record: Any, schema: int) -> tuple[str, _Plan]:
     tag = f'"type": {quote(record.TAG)}' if hasattr(record, "TAG") else ""
     shown = [field for field in fields(record) if field.metadata.get("since", 1) <= schema]
     plan = tuple(
@@ -86,5 +91,3 @@ def chunks(graph: Graph) -> Iterator[str]:
 def text(graph: Graph) -> str:
     """The text of `state.json`, without a final newline."""
     return "".join(chunks(graph))
-
-

@@ -1,7 +1,7 @@
 """What serde_json says of text that is no JSON: its sentence, with the line and column where it stops.
 
-Nothing here decides whether text is JSON; `jsontext` does that, ten times as fast. This reads the text once more when it was
-refused, to say why in the words that the format's own reducer has for it.
+Nothing here decides whether text is JSON; `jsontext` does that, ten times as fast. This reads the text once more when
+it was refused, to say why in the words that the format's own reducer has for it.
 """
 
 from __future__ import annotations

@@ -2,31 +2,32 @@
 
 from __future__ import annotations
 
+from typing import TypeVar
+
 from rollouts.trace import decode
 from rollouts.trace.errors import TraceError
 from rollouts.trace.events import AgentResultObserved, Line
 from rollouts.trace.jsontext import Json, JsonError
-from rollouts.trace.model import (
+from rollouts.trace.model import Edge, Item, Tool
+from rollouts.trace.reducer import collab
+from rollouts.trace.reducer.mail import Mail
+from rollouts.trace.reducer.pending import Address, PendingEdge
+from rollouts.trace.reducer.state import Replay
+from rollouts.trace.values import (
     AssignAgentTask,
     CloseAgent,
-    Edge,
     EdgeKind,
-    Item,
     ItemAnchor,
     Mcp,
     PayloadRef,
     SendMessage,
     SpawnAgent,
     ThreadAnchor,
-    Tool,
     ToolAnchor,
     ToolKind,
 )
-from rollouts.trace.reducer import collab
-from rollouts.trace.reducer.mail import Mail
-from rollouts.trace.reducer.pending import Address, PendingEdge
-from rollouts.trace.reducer.state import Replay
 
+T = TypeVar("T")
 _MESSAGES: dict[type, EdgeKind] = {AssignAgentTask: "assign_agent_task", SendMessage: "send_message"}
 _ACTIVITIES: dict[tuple[str, type], EdgeKind] = {
     ("started", SpawnAgent): "spawn_agent",
@@ -153,7 +154,9 @@ def _activity(replay: Replay, line: Line, tool: Tool, activity: collab.Activity)
 
 def _debug(kind: ToolKind) -> str:
     """A kind of tool as Rust prints it for programmers."""
-    fields = [f"{name}: {collab.debug(getattr(kind, name))}" for name in ("server", "tool", "name") if hasattr(kind, name)]
+    fields = [
+        f"{name}: {collab.debug(getattr(kind, name))}" for name in ("server", "tool", "name") if hasattr(kind, name)
+    ]
     return f"{type(kind).__name__} {{ {', '.join(fields)} }}" if fields else type(kind).__name__
 
 
@@ -162,7 +165,9 @@ def _invoked_message(replay: Replay, tool: Tool) -> str:
     ref = replay.graph.raw_payloads.get(tool.raw_invocation_payload_id or "")
     if ref is None:
         raise TraceError(f"agent activity tool call {tool.tool_call_id} missing invocation payload")
-    return collab.message(replay.payloads.json(ref), tool.tool_call_id, replay.payloads.text, replay.rules.keeps_spelling)
+    return collab.message(
+        replay.payloads.json(ref), tool.tool_call_id, replay.payloads.text, replay.rules.keeps_spelling
+    )
 
 
 def result_observed(replay: Replay, line: Line, event: AgentResultObserved) -> None:

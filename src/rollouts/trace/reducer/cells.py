@@ -5,10 +5,11 @@ from __future__ import annotations
 from rollouts.trace.errors import TraceError
 from rollouts.trace.events import CellEnded, CellResponded, CellStarted, Line
 from rollouts.trace.jsontext import Json, JsonError
-from rollouts.trace.model import ByCell, Cell, CellStatus, ExecutionStatus, Item, Window
+from rollouts.trace.model import Cell, Item, Window
 from rollouts.trace.reducer.pending import CellEvent, PendingCell
 from rollouts.trace.reducer.state import Replay
 from rollouts.trace.serde import explained
+from rollouts.trace.values import ByCell, CellStatus, ExecutionStatus
 
 _EXECUTION: dict[CellStatus, ExecutionStatus] = {
     "starting": "running",

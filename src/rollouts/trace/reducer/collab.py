@@ -11,6 +11,8 @@ from rollouts.trace import decode
 from rollouts.trace.decode import I64, Anything
 from rollouts.trace.errors import TraceError
 from rollouts.trace.jsontext import Json, JsonError, quote
+from rollouts.trace.serde import explained
+
 
 def _thread_id(value: object) -> str:
     """A thread's id, which is a UUID.
@@ -113,6 +115,4 @@ def message(invocation: Json, tool_call_id: str, parse: Callable[[str], Json], k
     try:
         return decode.struct(_Arguments)(parse(arguments)).message
     except JsonError as error:
-        from rollouts.trace.serde import explained
-
         raise TraceError(context, (explained(arguments.encode(), error, keeps_spelling=keeps_spelling),)) from None

@@ -11,13 +11,26 @@ from rollouts.trace.events import (
     Line,
 )
 from rollouts.trace.jsontext import Json
-from rollouts.trace.model import ByCompaction, Compaction, CompactionRequest, ExecutionStatus, PayloadRef, Window
+from rollouts.trace.model import Compaction, CompactionRequest, Window
 from rollouts.trace.reducer import conversation
 from rollouts.trace.reducer.conversation import Sighting
 from rollouts.trace.reducer.normalize import Normalized
 from rollouts.trace.reducer.state import Known, Replay
+from rollouts.trace.values import ByCompaction, ExecutionStatus, PayloadRef
 
-_MARKER = Normalized("assistant", None, "compaction_marker", None, None, None, (), ("marker",), True, None, False)
+_MARKER = Normalized(
+    role="assistant",
+    channel=None,
+    kind="compaction_marker",
+    call_id=None,
+    response_id=None,
+    agent_message=None,
+    parts=(),
+    key=("marker",),
+    local=True,
+    mail=None,
+    inert=False,
+)
 
 
 def start_request(replay: Replay, line: Line, event: CompactionRequestStarted) -> None:
@@ -104,7 +117,7 @@ def install(replay: Replay, line: Line, event: CompactionInstalled) -> None:
 def _reduce_checkpoint(
     replay: Replay, line: Line, event: CompactionInstalled, turn: tuple[str, str]
 ) -> tuple[list[Known], Known, list[Known]]:
-    """The history as it was, the mark where it ends, and the history that follows; all three go into the thread's list."""
+    """The history as it was, the mark where it ends, the history that follows; all go into the thread's list."""
     ref = event.checkpoint_payload
     payload_id, (thread_id, turn_id) = ref.raw_payload_id, turn
     payload = replay.payloads.json(ref)

@@ -8,13 +8,13 @@ from dataclasses import dataclass
 
 from rollouts.trace.errors import TraceError
 from rollouts.trace.jsontext import Json
-from rollouts.trace.model import Body, Encoded, Item, Producer, Summary, Text, Usage
+from rollouts.trace.model import Body, Item, Usage
 from rollouts.trace.reducer import agents, cells, tools
 from rollouts.trace.reducer.normalize import Key, Normalized, Normalizer
 from rollouts.trace.reducer.payloads import Element
 from rollouts.trace.reducer.pending import ordinal
 from rollouts.trace.reducer.state import Known, Replay
-
+from rollouts.trace.values import Encoded, Producer, Summary, Text
 
 _OUTPUTS = {"function_call_output", "custom_tool_call_output"}
 
@@ -36,26 +36,21 @@ class Sighting:
 
 
 class _Candidates:
-    """The items of a snapshot, each to be found by what it shows, at most once."""
+    """The items of a snapshot, each to be found by what it shows, and used at most once."""
 
-    def __init__(self, snapshot: Sequence[Known], taken: Sequence[Known]) -> None:
-        self._taken = {known.item.item_id for known in taken}
+    def __init__(self, snapshot: Sequence[Known], sheet: object) -> None:
+        """`sheet` marks the items that were used."""
+        self._sheet = sheet
         self._by_key: dict[Key, deque[Known]] = defaultdict(deque)
         for known in snapshot:
             self._by_key[known.key].append(known)
 
-    def take(self, known: Known) -> None:
-        self._taken.add(known.item.item_id)
-
-    def has_taken(self, known: Known) -> bool:
-        return known.item.item_id in self._taken
-
     def find(self, key: Key, response_id: str | None) -> Known | None:
         queue = self._by_key.get(key)
-        while queue and queue[0].item.item_id in self._taken:
+        while queue and queue[0].used_in is self._sheet:
             queue.popleft()
         for known in queue or ():
-            if known.item.item_id not in self._taken and _same_id(known, response_id):
+            if known.used_in is not self._sheet and _same_id(known, response_id):
                 return known
         return None
 
@@ -105,26 +100,24 @@ def reconcile(replay: Replay, seen: Sequence[Normalized], where: Sighting, snaps
     """
     found: list[Known] = []
     candidates: _Candidates | None = None
-    size = len(snapshot)
+    size, once, sheet = len(snapshot), replay.rules.uses_items_once, object()
     for index, normal in enumerate(seen):
         known = snapshot[index] if index < size else None
-        if candidates and known and replay.rules.uses_items_once and candidates.has_taken(known):
+        if known and once and known.used_in is sheet:
             known = None
         if known and known.seen is normal and normal.inert:
+            known.used_in = sheet
             found.append(known)
-            if candidates:
-                candidates.take(known)
             continue
         key = normal.key_in(where.payload_id)
         _check_call(replay, normal, key, where.thread_id)
         if not (known and _matches(known, key, normal.response_id)):
-            candidates = candidates or _Candidates(snapshot, found)
+            candidates = candidates or _Candidates(snapshot, sheet)
             known = candidates.find(key, normal.response_id)
         known = known or _new(replay, normal, key, where)
         _sight(replay, known, normal, where)
+        known.used_in = sheet
         found.append(known)
-        if candidates:
-            candidates.take(known)
     cells.flush(replay)
     return found
 
@@ -162,14 +155,15 @@ def answered(replay: Replay, seen: Sequence[Normalized], where: Sighting) -> lis
 
 def detached(replay: Replay, seen: Sequence[Normalized], where: Sighting, snapshot: Sequence[Known]) -> list[Known]:
     """The items of a history that stands beside the conversation: found anywhere in the snapshot, else new."""
-    candidates = _Candidates(snapshot, ())
+    sheet = object()
+    candidates = _Candidates(snapshot, sheet)
     found = []
     for normal in seen:
         key = normal.key_in(where.payload_id)
         _check_call(replay, normal, key, where.thread_id)
         known = candidates.find(key, normal.response_id) or _new(replay, normal, key, where)
         _sight(replay, known, normal, where)
-        candidates.take(known)
+        known.used_in = sheet
         found.append(known)
     cells.flush(replay)
     return found

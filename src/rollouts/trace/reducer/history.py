@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from rollouts.trace.errors import TraceError
 from rollouts.trace.events import HistoryItemAccepted, Line
-from rollouts.trace.model import PayloadRef
 from rollouts.trace.reducer import conversation
 from rollouts.trace.reducer.conversation import Sighting
 from rollouts.trace.reducer.state import Replay
+from rollouts.trace.values import PayloadRef
 
 
 def accept(replay: Replay, line: Line, event: HistoryItemAccepted) -> None:
@@ -28,9 +28,10 @@ def accept(replay: Replay, line: Line, event: HistoryItemAccepted) -> None:
 
 def _bring(replay: Replay, line: Line, thread_id: str, item_id: str, ref: PayloadRef) -> None:
     """A message of another agent's comes with its acceptance."""
-    [seen] = conversation.normalized_values(replay, [replay.payloads.json(ref)], ref.raw_payload_id) or [None]
-    if seen is None:
+    found = conversation.normalized_values(replay, [replay.payloads.json(ref)], ref.raw_payload_id)
+    if not found:
         raise TraceError(f"unsupported model item type additional_tools in payload {ref.raw_payload_id}")
+    seen = found[0]
     if seen.agent_message is None or seen.response_id != item_id:
         raise TraceError(f"accepted agent message does not match receipt {item_id}")
     if not replay.conversations.by_response_id.get((thread_id, item_id)):

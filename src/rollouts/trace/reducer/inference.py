@@ -6,11 +6,12 @@ from bisect import insort
 
 from rollouts.trace.errors import TraceError
 from rollouts.trace.events import InferenceCancelled, InferenceCompleted, InferenceFailed, InferenceStarted, Line
-from rollouts.trace.model import ByInference, ExecutionStatus, Inference, PayloadRef, Window
+from rollouts.trace.model import Inference, Window
 from rollouts.trace.reducer import conversation
 from rollouts.trace.reducer.conversation import Sighting
 from rollouts.trace.reducer.payloads import Element, Request
 from rollouts.trace.reducer.state import Known, Replay
+from rollouts.trace.values import ByInference, ExecutionStatus, PayloadRef
 
 
 def start(replay: Replay, line: Line, event: InferenceStarted) -> None:

@@ -9,7 +9,7 @@ from typing import ClassVar
 from rollouts.trace import decode
 from rollouts.trace.decode import Anything
 from rollouts.trace.jsontext import Json, JsonError
-from rollouts.trace.model import AgentMessage, Encoded, Part, Text
+from rollouts.trace.values import AgentMessage, Encoded, Part, Text
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,7 +33,7 @@ class _Communication:
 
 
 def from_text(text: str, parse: Callable[[str], Json], *, encrypted: bool) -> Mail | None:
-    """The message that an assistant's text is, if it is just that; what is `encrypted` of it may count as its content."""
+    """The message that an assistant's text is, if it is just that; with `encrypted`, what is so of it is its content."""
     if not text.lstrip().startswith(("{", "[")):
         return None
     try:

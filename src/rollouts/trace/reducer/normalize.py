@@ -7,7 +7,9 @@ from dataclasses import dataclass, replace
 
 from rollouts.trace.errors import TraceError
 from rollouts.trace.jsontext import Json, JsonError, compact, fingerprint
-from rollouts.trace.model import (
+from rollouts.trace.reducer.mail import Mail, from_agent_message, from_text
+from rollouts.trace.reducer.rules import Rules
+from rollouts.trace.values import (
     AgentMessage,
     Channel,
     Code,
@@ -20,8 +22,6 @@ from rollouts.trace.model import (
     Summary,
     Text,
 )
-from rollouts.trace.reducer.mail import Mail, from_agent_message, from_text
-from rollouts.trace.reducer.rules import Rules
 
 Key = tuple[object, ...]
 """What two sightings of one item have in common; equal keys are one item's."""
@@ -217,7 +217,7 @@ class Normalizer:
         return JsonPart(summary, payload_id)
 
     def _ref(self, label: str, content: Json, payload_id: str, *, given: bool = True) -> Part:
-        """What has no text: a pointer to the payload, and where the schema has it, what tells one content from another."""
+        """What has no text: a pointer to the payload and, where the schema has it, what tells contents apart."""
         known_by = fingerprint(content) if self._rules.hashes_content and given else None
         return PayloadPart(label, payload_id, known_by)
 

@@ -1,7 +1,7 @@
 """Payload files while a bundle is replayed: one at a time, and nothing parsed twice that was seen before.
 
-A request repeats the conversation so far, so most bytes of a bundle are repeats. A request is cut into its items without parsing
-them; an item is known by its bytes, and only new ones are parsed.
+A request repeats the conversation so far, so most bytes of a bundle are repeats. A request is cut into its items
+without parsing them; an item is known by its bytes, and only new ones are parsed.
 """
 
 from __future__ import annotations
@@ -14,9 +14,9 @@ import msgspec
 from rollouts.trace.bundle import Bundle
 from rollouts.trace.errors import TraceError
 from rollouts.trace.jsontext import MAX_DEPTH, Json, Parser, compact
-from rollouts.trace.model import PayloadRef
 from rollouts.trace.reducer.rules import Rules
 from rollouts.trace.serde import explained
+from rollouts.trace.values import PayloadRef
 
 _OBJECT = msgspec.json.Decoder(dict[str, msgspec.Raw])
 _ARRAY = msgspec.json.Decoder(list[msgspec.Raw])

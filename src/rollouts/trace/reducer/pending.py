@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections import defaultdict, deque
 from dataclasses import dataclass, field
 
-from rollouts.trace.model import Anchor, CellStatus, EdgeKind, Item
+from rollouts.trace.model import Item
+from rollouts.trace.values import Anchor, CellStatus, EdgeKind
 
 Address = tuple[str, str | None, str]
 """Thread, author's path (None where it does not count) and content: what a message is delivered by."""

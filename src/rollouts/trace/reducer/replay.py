@@ -13,7 +13,17 @@ from rollouts.trace.errors import TraceError
 from rollouts.trace.events import Event, Line
 from rollouts.trace.jsontext import MAX_DEPTH, JsonError, Parser
 from rollouts.trace.model import Graph
-from rollouts.trace.reducer import agents, cells, compaction, conversation, history, inference, terminals, threads, tools
+from rollouts.trace.reducer import (
+    agents,
+    cells,
+    compaction,
+    conversation,
+    history,
+    inference,
+    terminals,
+    threads,
+    tools,
+)
 from rollouts.trace.reducer.normalize import Normalized
 from rollouts.trace.reducer.payloads import Payloads
 from rollouts.trace.reducer.rules import Rules, chosen
@@ -101,9 +111,7 @@ class LogReader:
         try:
             decoded = text.decode()
         except UnicodeDecodeError:
-            raise TraceError(
-                f"read trace event line {number}", ("stream did not contain valid UTF-8",)
-            ) from None
+            raise TraceError(f"read trace event line {number}", ("stream did not contain valid UTF-8",)) from None
         if not decoded.strip():
             return None
         try:

@@ -17,8 +17,8 @@ class Rules:
         keeps_spelling: a number stays as it was written; else it becomes a double.
         accepts_history: a response's item joins the thread only when it is accepted or sent again.
         uses_items_once: a request shows an item once; else the one at its place may have been shown before in it.
-        reuses_output_ids: two outputs of one call may differ, and a call's items stand in the order in which they were seen;
-            else they may not, and stand as their ids sort.
+        reuses_output_ids: two outputs of one call may differ, and a call's items stand in the order in which they
+            were seen; else they may not, and stand as their ids sort.
         hashes_content: what has no text is known by its hash; else by the payload that it came in.
         has_agent_messages: messages between agents are items of their own, and lists of tools are skipped.
         checks_authors: a message between agents counts only when its author is the sender, and once.
@@ -56,8 +56,8 @@ SCHEMA_2 = _all_alike(2, newer=True)
 def chosen(manifest: int, first_event: int | None) -> Rules:
     """The rules for a bundle.
 
-    The manifest decides. Where its number and the first event's are the two schemas crosswise, the reducer of the events'
-    schema speaks: that of schema 1 never looked at the manifest's number, that of schema 2 refuses any other.
+    The manifest decides. Where its number and the first event's are the two schemas crosswise, the reducer of the
+    events' schema speaks: that of schema 1 never looked at the manifest's number, that of schema 2 refuses any other.
 
     Args:
         manifest: the manifest's schema_version.

@@ -6,11 +6,12 @@ from collections import defaultdict
 from dataclasses import dataclass, field
 
 from rollouts.trace.errors import TraceError
-from rollouts.trace.model import Graph, Inference, Item, ItemKind, Thread, Tool
+from rollouts.trace.model import Graph, Inference, Item, Thread, Tool
 from rollouts.trace.reducer.normalize import Key, Normalized
 from rollouts.trace.reducer.payloads import Payloads
 from rollouts.trace.reducer.pending import PendingCell, PendingEdges, ordinal
 from rollouts.trace.reducer.rules import Rules
+from rollouts.trace.values import ItemKind
 
 
 class Known:
@@ -21,15 +22,17 @@ class Known:
         key: what an item must show to be this one.
         seen: what was seen of it last.
         listed: it is in its thread's list.
+        used_in: the request that showed it last.
     """
 
-    __slots__ = ("item", "key", "listed", "seen")
+    __slots__ = ("item", "key", "listed", "seen", "used_in")
 
     def __init__(self, item: Item, key: Key, seen: Normalized) -> None:
         self.item = item
         self.key = key
         self.seen = seen
         self.listed = False
+        self.used_in: object = None
 
 
 @dataclass(slots=True)

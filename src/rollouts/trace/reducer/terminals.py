@@ -4,23 +4,10 @@ from __future__ import annotations
 
 from rollouts.trace.errors import TraceError
 from rollouts.trace.events import Line, StdinTargetResolved
-from rollouts.trace.model import (
-    ExecCommand,
-    ExecRequest,
-    ExecutionStatus,
-    Graph,
-    Observation,
-    Operation,
-    PayloadRef,
-    Session,
-    StdinRequest,
-    TerminalSummary,
-    Tool,
-    Window,
-    WriteStdin,
-)
+from rollouts.trace.model import ExecRequest, Graph, Observation, Operation, Session, StdinRequest, Tool, Window
 from rollouts.trace.reducer import dispatch
 from rollouts.trace.reducer.state import Replay
+from rollouts.trace.values import ExecCommand, ExecutionStatus, PayloadRef, TerminalSummary, WriteStdin
 
 
 def start_from_invocation(replay: Replay, line: Line, tool: Tool, ref: PayloadRef) -> None:
@@ -30,9 +17,7 @@ def start_from_invocation(replay: Replay, line: Line, tool: Tool, ref: PayloadRe
     try:
         found = dispatch.stdin_request(replay.payloads.json(ref), replay.payloads.text, replay.rules)
     except TraceError as error:
-        raise error.within(
-            f"parse terminal invocation payload {ref.raw_payload_id} as dispatch payload"
-        ) from None
+        raise error.within(f"parse terminal invocation payload {ref.raw_payload_id} as dispatch payload") from None
     if found:
         _insert(replay, line, tool, ref, *found)
 

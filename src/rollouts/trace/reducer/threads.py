@@ -9,10 +9,11 @@ from rollouts.trace.decode import Anything
 from rollouts.trace.errors import TraceError
 from rollouts.trace.events import Line, ThreadEnded, ThreadResumed, ThreadStarted, TurnEnded, TurnStarted
 from rollouts.trace.jsontext import JsonError
-from rollouts.trace.model import PayloadRef, Root, Spawned, Thread, Turn, Window
+from rollouts.trace.model import Thread, Turn, Window
 from rollouts.trace.reducer import cells, inference
 from rollouts.trace.reducer.agents import spawn_edge_id
 from rollouts.trace.reducer.state import Replay
+from rollouts.trace.values import PayloadRef, Root, Spawned
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,9 +65,7 @@ def _text(fields: dict[str, object] | None, name: str) -> str | None:
     return value if isinstance(value, str) else None
 
 
-def _origin(
-    thread_id: str, spawn: dict[str, object], metadata: _Metadata, own_path: str | None, path: str
-) -> Spawned:
+def _origin(thread_id: str, spawn: dict[str, object], metadata: _Metadata, own_path: str | None, path: str) -> Spawned:
     parent = _text(spawn, "parent_thread_id") or ""
     named = (_text(spawn, "task_name"), metadata.task_name, None if own_path is None else _last_segment(own_path))
     task = next((name for name in named if name is not None), _last_segment(path))

@@ -13,19 +13,10 @@ from rollouts.trace.events import (
     ToolRuntimeStartedAs,
     ToolStarted,
 )
-from rollouts.trace.model import (
-    ByTool,
-    CellRequester,
-    ExecCommand,
-    Item,
-    ItemKind,
-    ModelRequester,
-    Tool,
-    Window,
-    WriteStdin,
-)
+from rollouts.trace.model import Item, Tool, Window
 from rollouts.trace.reducer import agents, cells, terminals
 from rollouts.trace.reducer.state import Replay
+from rollouts.trace.values import ByTool, CellRequester, ExecCommand, ItemKind, ModelRequester, WriteStdin
 
 _CALLS: tuple[ItemKind, ...] = ("function_call", "custom_tool_call")
 _OUTPUTS: tuple[ItemKind, ...] = ("function_call_output", "custom_tool_call_output")
@@ -176,5 +167,3 @@ def end(replay: Replay, line: Line, event: ToolEnded) -> None:
     if not tool.raw_runtime_payload_ids:  # what the runtime said of the end is closer to it than what the caller got
         terminals.end(replay, line, tool, event.status, ref)
     agents.tool_ended(replay, tool, ref)
-
-

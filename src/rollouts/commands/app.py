@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from rollouts import __version__
-from rollouts.commands import archives, demo, diff, history, remote, show, snapshot, status, upkeep, workspaces
+from rollouts.commands import archives, demo, diff, history, remote, show, snapshot, status, trace, upkeep, workspaces
 from rollouts.commands.remote_defaults import defaults_app
 from rollouts.errors import RolloutsError
 
@@ -21,6 +21,7 @@ app = typer.Typer(
     rich_markup_mode=None,
     pretty_exceptions_enable=False,
 )
+trace_app = typer.Typer(help="Recorded rollouts: reduce, show, read.", context_settings=_HELP, rich_markup_mode=None)
 workspace_app = typer.Typer(help="Workspaces that the catalog knows.", context_settings=_HELP, rich_markup_mode=None)
 remote_app = typer.Typer(help="Archives that snapshots are pushed to.", context_settings=_HELP, rich_markup_mode=None)
 
@@ -47,6 +48,10 @@ workspace_app.command("forget")(workspaces.forget)
 app.add_typer(workspace_app, name="workspace")
 remote_app.add_typer(defaults_app, name="defaults")
 app.add_typer(remote_app, name="remote")
+trace_app.command("reduce")(trace.reduce)
+trace_app.command("show")(trace.show)
+trace_app.command("conversation")(trace.conversation)
+app.add_typer(trace_app, name="trace")
 
 
 def _print_version(asked: bool) -> None:

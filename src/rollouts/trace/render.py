@@ -72,8 +72,13 @@ def _mapping(value: dict[str, Any], schema: int) -> Iterator[str]:
     yield "\n  }" if value else "{}"
 
 
-def chunks(graph: Graph) -> Iterator[str]:
-    """The text of `state.json` piece by piece, without a final newline."""
+def chunks(graph: Graph, diagnostics: list[Any] | None = None) -> Iterator[str]:
+    """The text of `state.json` piece by piece, without a final newline.
+
+    Args:
+        graph: what it holds.
+        diagnostics: records of what a tolerant replay left out; None after a strict one.
+    """
     schema = graph.schema_version
     _, plan = _plan(Graph, schema)
     opening = "{"
@@ -85,6 +90,8 @@ def chunks(graph: Graph) -> Iterator[str]:
         else:
             yield _text(value, schema, "  ")
         opening = ","
+    if diagnostics is not None:
+        yield f',\n  "diagnostics": {_text(diagnostics, schema, "  ")}'
     yield "\n}"
 
 

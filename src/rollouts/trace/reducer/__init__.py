@@ -3,5 +3,7 @@
 from __future__ import annotations
 
 from rollouts.trace.reducer.replay import reduce
+from rollouts.trace.reducer.tolerant import Diagnostic
+from rollouts.trace.reducer.tolerant import reduce as reduce_tolerantly
 
-__all__ = ["reduce"]
+__all__ = ["Diagnostic", "reduce", "reduce_tolerantly"]

@@ -75,7 +75,11 @@ def normalized(replay: Replay, elements: Sequence[Element], payload_id: str) -> 
     for element in elements:
         item = replay.normalized.get(element.raw)
         if item is None and element.raw not in replay.normalized:
-            item = Normalizer(replay.rules, replay.payloads.text).item(element.value, payload_id)
+            try:
+                item = Normalizer(replay.rules, replay.payloads.text).item(element.value, payload_id)
+            except TraceError as error:
+                replay.object_to(error)
+                continue
             replay.normalized[element.raw] = item
         if item is not None:
             found.append(item)
@@ -89,8 +93,16 @@ def normalized_values(replay: Replay, values: Sequence[Json], payload_id: str) -
         TraceError: there is something else among them.
     """
     normalizer = Normalizer(replay.rules, replay.payloads.text)
-    found = (normalizer.item(value, payload_id) for value in values)
-    return [item for item in found if item is not None]
+    found = []
+    for value in values:
+        try:
+            item = normalizer.item(value, payload_id)
+        except TraceError as error:
+            replay.object_to(error)
+            continue
+        if item is not None:
+            found.append(item)
+    return found
 
 
 def reconcile(replay: Replay, seen: Sequence[Normalized], where: Sighting, snapshot: Sequence[Known]) -> list[Known]:
@@ -182,7 +194,8 @@ def _check_call(replay: Replay, normal: Normalized, key: Key, thread_id: str) ->
         return
     same = replay.conversations.by_call.get((thread_id, normal.call_id, normal.kind))
     if same and not all(known.key == key for known in same):
-        raise TraceError(f"model-visible call id {normal.call_id} was reused with different content")
+        what = f"model-visible call id {normal.call_id} was reused with different content"
+        replay.object_to(TraceError(what))
 
 
 def _create(replay: Replay, normal: Normalized, key: Key, where: Sighting) -> Known:

@@ -92,6 +92,11 @@ def complete(replay: Replay, line: Line, event: InferenceCompleted) -> None:
     _close(replay, line, event, "completed", event.response_payload)
 
 
+def complete_unread(replay: Replay, line: Line, event: InferenceCompleted) -> None:
+    """It completed, but its response cannot be read."""
+    _close(replay, line, event, "completed", None)
+
+
 def fail(replay: Replay, line: Line, event: InferenceFailed) -> None:
     _close(replay, line, event, "failed", event.partial_response_payload)
 

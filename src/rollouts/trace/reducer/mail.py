@@ -33,7 +33,7 @@ class _Communication:
 
 
 def from_text(text: str, parse: Callable[[str], Json], *, encrypted: bool) -> Mail | None:
-    """The message that an assistant's text is, if it is just that; with `encrypted`, what is so of it is its content."""
+    """The message that an assistant's text is, if it is just that; `encrypted` lets what is so be the content."""
     if not text.lstrip().startswith(("{", "[")):
         return None
     try:

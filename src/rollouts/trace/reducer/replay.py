@@ -217,7 +217,6 @@ def apply(replay: Replay, line: Line) -> None:
 
 def finish(replay: Replay) -> Graph:
     """The graph, once all events have happened."""
-    agents.finish(replay)
     terminals.observe(replay.graph)
     conversation.order(replay)
     return replay.graph
@@ -239,4 +238,5 @@ def reduce(folder: str) -> Graph:
         if replay.rules.verifies:
             check(replay, number, line, expected)
         apply(replay, line)
+    agents.finish(replay)
     return finish(replay)

@@ -97,7 +97,10 @@ class Runtime:
 
 @dataclass(slots=True)
 class Replay:
-    """One bundle on its way into a graph."""
+    """One bundle on its way into a graph.
+
+    `left_out` is what a tolerant replay could not use of the event at hand; None in a strict one.
+    """
 
     graph: Graph
     rules: Rules
@@ -106,6 +109,17 @@ class Replay:
     conversations: Conversations = field(default_factory=Conversations)
     runtime: Runtime = field(default_factory=Runtime)
     edges: PendingEdges = field(default_factory=PendingEdges)
+    left_out: list[str] | None = None
+
+    def object_to(self, error: TraceError) -> None:
+        """Something small is wrong: fatal, or in a tolerant replay left out and noted.
+
+        Raises:
+            TraceError: the replay is strict.
+        """
+        if self.left_out is None:
+            raise error
+        self.left_out.append(str(error))
 
     def items_of_call(self, thread_id: str, call_id: str, kinds: tuple[ItemKind, ...]) -> list[str]:
         """The ids of the items of a call in a thread: as they were seen, or in schema 1 as they sort."""

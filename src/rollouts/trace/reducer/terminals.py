@@ -140,7 +140,7 @@ def _leave(replay: Replay, operation: Operation) -> None:
 def observe(graph: Graph) -> None:
     """At the end: what the model was shown of each operation is what its tool is linked with."""
     for operation in graph.terminal_operations.values():
-        tool = graph.tool_calls[operation.tool_call_id]
-        shown, outputs = tool.model_visible_call_item_ids, tool.model_visible_output_item_ids
-        if shown or outputs:
+        tool = graph.tool_calls.get(operation.tool_call_id)
+        if tool and (tool.model_visible_call_item_ids or tool.model_visible_output_item_ids):
+            shown, outputs = tool.model_visible_call_item_ids, tool.model_visible_output_item_ids
             operation.model_observations = [Observation(shown, outputs, "direct_tool_call")]

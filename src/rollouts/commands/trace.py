@@ -9,7 +9,7 @@ import tempfile
 from collections.abc import Iterable
 from dataclasses import asdict
 from enum import StrEnum
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -17,12 +17,12 @@ from rollouts.commands import output
 from rollouts.commands.capture import shown
 from rollouts.commands.options import AsJson
 from rollouts.errors import RolloutsError
-from rollouts.trace import reducer, render, timeline, transcript
-from rollouts.trace.bundle import STATE
 from rollouts.trace.errors import TraceError
-from rollouts.trace.reducer import Diagnostic
-from rollouts.trace.timeline import Moment, State
-from rollouts.trace.transcript import Conversation
+
+if TYPE_CHECKING:  # the reducer costs 100 ms to import, which other commands must not pay
+    from rollouts.trace.reducer import Diagnostic
+    from rollouts.trace.timeline import Moment, State
+    from rollouts.trace.transcript import Conversation
 
 _Bundle = Annotated[str, typer.Argument(metavar="BUNDLE", help="The folder that a recorder wrote.")]
 
@@ -77,7 +77,9 @@ def reduce(
 
     Example: rollouts trace reduce trace-1f0c-2b7d
     """
-    path = out or os.path.join(bundle, STATE)
+    from rollouts.trace import reducer, render  # noqa: PLC0415 - see above
+
+    path = out or os.path.join(bundle, "state.json")
     try:
         if tolerant:
             graph, left_out = reducer.reduce_tolerantly(bundle)
@@ -92,6 +94,8 @@ def reduce(
 
 def _state(path: str) -> tuple[State, list[Diagnostic]]:
     """What a bundle reduces to, as far as it goes; or what a state.json says."""
+    from rollouts.trace import reducer, render, timeline  # noqa: PLC0415 - see above
+
     if os.path.isdir(path):
         graph, left_out = reducer.reduce_tolerantly(path)
         return timeline.parsed(render.text(graph)), left_out
@@ -117,6 +121,8 @@ def show(
 
     Example: rollouts trace show trace-1f0c-2b7d
     """
+    from rollouts.trace import timeline  # noqa: PLC0415 - see above
+
     try:
         state, left_out = _state(bundle)
         found = timeline.moments(state)
@@ -171,6 +177,8 @@ def _conversation_json(found: Conversation) -> dict[str, Any]:
 
 
 def _sft_row(found: Conversation) -> dict[str, Any]:
+    from rollouts.trace import transcript  # noqa: PLC0415 - see above
+
     messages = found.messages()
     while messages and messages[-1]["role"] != "assistant":
         messages.pop()
@@ -197,6 +205,8 @@ def conversation(
 
     Example: rollouts trace conversation trace-1f0c-2b7d --format sft
     """
+    from rollouts.trace import reducer, transcript  # noqa: PLC0415 - see above
+
     try:
         graph, left_out = reducer.reduce_tolerantly(bundle)
         found = transcript.conversations(bundle, graph, thread)

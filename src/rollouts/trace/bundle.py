@@ -17,7 +17,6 @@ from rollouts.trace.serde import explained
 
 MANIFEST = "manifest.json"
 LOG = "trace.jsonl"
-STATE = "state.json"
 
 
 @dataclass(frozen=True, slots=True)

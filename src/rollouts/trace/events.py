@@ -7,9 +7,10 @@ the set.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, is_dataclass
+from functools import cache
 from operator import attrgetter
-from typing import ClassVar
+from typing import Any, ClassVar
 
 from rollouts.trace import decode
 from rollouts.trace.decode import I64, U32, U64, Anything
@@ -356,6 +357,29 @@ class Line:
         return self.envelope.wall_time_unix_ms
 
 
+def _plain(value: object) -> Any:
+    if isinstance(value, list):
+        return [_plain(item) for item in value]
+    if not is_dataclass(value) or isinstance(value, type):
+        return value
+    tag = {"type": value.TAG} if hasattr(value, "TAG") else {}
+    return tag | {field.name: _plain(getattr(value, field.name)) for field in fields(value)}
+
+
+def encoded(event: Event) -> dict[str, Any]:
+    """An event as the JSON object that stands under `payload` in the log."""
+    return {"type": event.TYPE, **_plain(event)}
+
+
+def check(payload: dict[str, Any], schema: int) -> None:
+    """Reads an encoded event as a reader of a schema would.
+
+    Raises:
+        JsonError: the reader would refuse it.
+    """
+    _decoder(schema)(payload)
+
+
 _PAYLOAD_FIELDS = {
     kind: tuple(attrgetter(field.name) for field in fields(kind) if "payload" in field.name)
     for kind in (*_ALL, ToolRuntimeStarted)
@@ -372,6 +396,11 @@ def payloads(event: Event) -> Iterator[PayloadRef]:
             yield from value
 
 
+@cache
+def _decoder(schema: int) -> Callable[[object], Event]:
+    return decode.tagged("RawTraceEventPayload", _EVENTS[schema])
+
+
 def reader(schema: int) -> Callable[[object], Line]:
     """What makes a line of the log, parsed as JSON, an event of a schema.
 
@@ -379,7 +408,7 @@ def reader(schema: int) -> Callable[[object], Line]:
         JsonError: it is none of the set, or lacks something.
     """
     envelope = decode.struct(Envelope)
-    event = decode.tagged("RawTraceEventPayload", _EVENTS[schema])
+    event = _decoder(schema)
 
     def read(value: object) -> Line:
         found = envelope(value)

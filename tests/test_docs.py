@@ -51,7 +51,7 @@ def test_help_of_each_command_has_an_example_that_names_it(command: str) -> None
 
 
 def test_no_summary_of_a_command_is_clipped_at_80_columns() -> None:
-    for group in ((), ("workspace",), ("remote",), ("remote", "defaults")):
+    for group in ((), ("workspace",), ("trace",), ("remote",), ("remote", "defaults")):
         assert "..." not in ok(*group, "--help", env={"COLUMNS": "80"}).partition("\nCommands:\n")[2]
 
 

@@ -14,7 +14,7 @@ FLOORS = (
     {"commands"},
     {"push", "pull", "fetched", "restore", "inplace", "doctor", "deletion", "space", "status"},
     {"storage", "publish"},
-    {"contracts", "process", "config"},
+    {"contracts", "process", "config", "trace"},
     {"models", "paths"},
     {"errors", "record", ""},
 )
@@ -34,6 +34,8 @@ SHARED_BY_COMMANDS = {
         "following",
     )
 }
+PACKAGES = {"", "storage", "commands", "contracts", "publish", "trace", "trace.reducer"}
+"""What stands for a folder; its modules are looked at one by one."""
 SQL = re.compile(r"\b(SELECT|INSERT INTO|UPDATE \w+ SET|DELETE FROM|CREATE TABLE|PRAGMA)\b")
 
 
@@ -79,8 +81,7 @@ def test_no_import_runs_up(name: str) -> None:
 
 
 def test_no_import_runs_in_a_circle() -> None:
-    packages = {"", "storage", "commands", "contracts", "publish"}
-    graph = {name: imports(tree) - packages - {name} for name, tree in modules().items()}
+    graph = {name: imports(tree) - {name, *PACKAGES} for name, tree in modules().items()}
     while leaves := {name for name, others in graph.items() if not others}:
         graph = {name: others - leaves for name, others in graph.items() if name not in leaves}
     assert graph == {}
@@ -120,6 +121,15 @@ def test_only_process_starts_processes_and_only_git_and_gh_are_asked_for() -> No
         assert "subprocess" not in modules_named, name
         own = {"storage.upkeep": {"detach"}, "publish.github": {"start"}}  # this program once more; gh
         assert name == "storage.git" or asked <= {"Running"} | own.get(name, set()), name
+
+
+def test_trace_knows_nothing_of_the_house_and_only_its_command_knows_trace() -> None:
+    for name, tree in modules().items():
+        of_trace = {other for other in imports(tree) if other.partition(".")[0] == "trace"}
+        if name.partition(".")[0] == "trace":
+            assert imports(tree) - {""} == of_trace, name
+        else:
+            assert name == "commands.trace" or not of_trace, name
 
 
 def test_only_the_catalog_and_its_migrations_hold_sql() -> None:

@@ -90,7 +90,7 @@ class Bundle:
         try:
             return decode.struct(Manifest)(parser.parse(data.decode()))
         except ValueError as error:
-            found = explained(data, error, keeps_spelling=False)
+            found = explained(data, error)
             raise TraceError(f"read {self.path(MANIFEST)}", (found,)) from None
 
     def lines(self) -> Iterator[tuple[int, bytes]]:

@@ -39,6 +39,15 @@ class WrongTypeError(JsonError):
         return f"invalid {self.what}: {_shown(self.value, keeps_spelling=keeps_spelling)}, expected {self.expected}"
 
 
+class WrongNumberError(WrongTypeError):
+    """A value that is no whole number."""
+
+    def words(self, *, keeps_spelling: bool) -> str:
+        if isinstance(self.value, Number) and keeps_spelling:
+            return "invalid number"
+        return super().words(keeps_spelling=keeps_spelling)
+
+
 def words(error: JsonError, *, keeps_spelling: bool) -> str:
     """An error's sentence, as the parser of a schema says it."""
     return error.words(keeps_spelling=keeps_spelling) if isinstance(error, WrongTypeError) else str(error)
@@ -72,7 +81,7 @@ def _integer(kind: str) -> Decoder:
             if low <= value < end:
                 return value
             raise WrongTypeError(value, kind, "value")
-        raise WrongTypeError(value, kind)
+        raise WrongNumberError(value, kind)
 
     return decoded
 
@@ -81,17 +90,30 @@ def _choice(names: tuple[str, ...]) -> Decoder:
     known = frozenset(names)
 
     def decoded(value: object) -> str:
-        if isinstance(value, dict) and len(value) == 1:  # how serde writes a variant that holds something
-            [(value, held)] = value.items()
-            if held is not None:
-                raise WrongTypeError(held, "unit variant")
-        if not isinstance(value, str):
-            raise WrongTypeError(value, "string or map")
-        if value not in known:
-            raise unknown_variant(value, names)
-        return value
+        name, held = variant(value)
+        if name not in known:
+            raise unknown_variant(name, names)
+        if held is not None:
+            raise WrongTypeError(held, "unit")
+        return name
 
     return decoded
+
+
+def variant(value: object) -> tuple[str, object]:
+    """The name of a variant and what it holds; serde writes one that holds something as an object.
+
+    Raises:
+        WrongTypeError: the value is no variant.
+    """
+    if isinstance(value, dict):
+        if len(value) != 1:
+            raise WrongTypeError(value, "map with a single key", "value")
+        [(value, held)] = value.items()
+        return str(value), held
+    if not isinstance(value, str):
+        raise WrongTypeError(value, "string or map")
+    return value, None
 
 
 def unknown_variant(name: str, names: tuple[str, ...]) -> JsonError:
@@ -189,9 +211,9 @@ def _lacking(key: str, _: Decoder, may_lack: bool, default: Any) -> Any:
     raise JsonError(f"missing field `{key}`")
 
 
-def struct(record: type[T]) -> Callable[[Any], T]:
-    """A decoder of records; `RUST` on the dataclass is the name by which serde calls it."""
-    name = getattr(record, "RUST", f"struct {record.__name__}")
+def struct(record: type[T], name: str = "") -> Callable[[Any], T]:
+    """A decoder of records; serde calls them by `name`, else by the dataclass's `RUST`."""
+    name = name or getattr(record, "RUST", f"struct {record.__name__}")
 
     def decoded(value: object) -> T:
         if isinstance(value, dict):
@@ -203,14 +225,20 @@ def struct(record: type[T]) -> Callable[[Any], T]:
     return decoded
 
 
+def _pascal(tag: str) -> str:
+    return "".join(word.capitalize() for word in tag.split("_"))
+
+
 def tagged(name: str, records: dict[str, type[T]]) -> Callable[[Any], T]:
     """A decoder of one of several records, told apart by the text under `type`."""
-    decoders = {tag: struct(record) for tag, record in records.items()}
+    decoders = {tag: struct(record, f"struct variant {name}::{_pascal(tag)}") for tag, record in records.items()}
     tags = tuple(records)
 
     def decoded(value: object) -> T:
         rest: object = value
-        if isinstance(value, list) and value:
+        if isinstance(value, list):
+            if not value:
+                raise JsonError("missing field `type`")
             tag, rest = value[0], value[1:]
         elif isinstance(value, dict):
             if isinstance(value, Repeated):

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 
-from rollouts.trace import decode, jsontext
+from rollouts.trace import jsontext
 from rollouts.trace.jsontext import JsonError
 
 _SPACE = re.compile(rb"[ \t\n\r]*")
@@ -220,19 +220,18 @@ def _end_of_tag(data: bytes, error: JsonError) -> int | None:
     return tag.end() if tag else None
 
 
-def explained(data: bytes, error: ValueError, *, keeps_spelling: bool) -> str:
+def explained(data: bytes, error: ValueError) -> str:
     """Why a document was refused.
 
     Args:
         data: the document.
         error: what refused it.
-        keeps_spelling: the parser's way with numbers.
     """
     scanner = _Scanner(data, levels=jsontext.MAX_DEPTH + 1)
     try:
         scanner.document()
     except _StopError as found:
         return f"{found.sentence} {_place(data, found.offset)}"
-    sentence = decode.words(error, keeps_spelling=keeps_spelling) if isinstance(error, JsonError) else str(error)
+    sentence = str(error)
     offset = (isinstance(error, JsonError) and _end_of_tag(data, error)) or len(data.rstrip())
     return f"{sentence} {_place(data, offset)}"

@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any, ClassVar, Literal
 
-from rollouts.trace.decode import I64
+from rollouts.trace.decode import U64
 
 NEW: dict[str, Any] = {"since": 2}
 OMITTED: dict[str, Any] = {"since": 2, "omitted": True}
@@ -221,7 +221,7 @@ class AgentSummary:
 class WaitSummary:
     TAG: ClassVar = "wait_agent"
     target_agent_path: str | None
-    timeout_ms: I64 | None
+    timeout_ms: U64 | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -293,6 +293,7 @@ class PayloadKind:
 class PayloadRef:
     """Where a payload lies: a file of the bundle."""
 
+    RUST: ClassVar = "struct RawPayloadRef"
     raw_payload_id: str
     kind: PayloadKind
     path: str

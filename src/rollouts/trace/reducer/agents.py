@@ -68,11 +68,17 @@ def runtime_ended(replay: Replay, line: Line, tool: Tool, ref: PayloadRef) -> No
     if not replay.rules.verifies and type(tool.kind) not in {SpawnAgent, AssignAgentTask, SendMessage, CloseAgent}:
         return
     payload = replay.payloads.json(ref)
+    spawn_end = collab.OpenSpawnEnd if replay.rules.has_agent_messages else collab.SpawnEnd
     kind = _MESSAGES.get(type(tool.kind))
     if replay.rules.has_agent_messages and isinstance(payload, dict) and "agent_thread_id" in payload:
         _activity(replay, line, tool, _decoded(replay, collab.Activity, payload))
     elif isinstance(tool.kind, SpawnAgent):
-        _spawned(replay, line, tool, _decoded(replay, collab.SpawnEnd, payload))
+        _spawned(
+            replay,
+            line,
+            tool,
+            _decoded(replay, spawn_end, payload),
+        )
     elif kind:
         ended = _decoded(replay, collab.InteractionEnd, payload)
         _send(replay, tool, kind, ended.receiver_thread_id, ended.prompt, line.at)
@@ -165,9 +171,7 @@ def _invoked_message(replay: Replay, tool: Tool) -> str:
     ref = replay.graph.raw_payloads.get(tool.raw_invocation_payload_id or "")
     if ref is None:
         raise TraceError(f"agent activity tool call {tool.tool_call_id} missing invocation payload")
-    return collab.message(
-        replay.payloads.json(ref), tool.tool_call_id, replay.payloads.text, replay.rules.keeps_spelling
-    )
+    return collab.message(replay.payloads.json(ref), tool.tool_call_id, replay.payloads.text)
 
 
 def result_observed(replay: Replay, line: Line, event: AgentResultObserved) -> None:

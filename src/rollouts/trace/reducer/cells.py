@@ -254,7 +254,7 @@ def wait(replay: Replay, thread_id: str, tool_call_id: str, payload: Json, paylo
     try:
         values = replay.payloads.text(arguments)
     except JsonError as error:
-        cause = explained(arguments.encode(), error, keeps_spelling=replay.rules.keeps_spelling)
+        cause = explained(arguments.encode(), error)
         raise TraceError(f"{what} had invalid JSON arguments", (cause,)) from None
     runtime_cell_id = values.get("cell_id") if isinstance(values, dict) else None
     if not isinstance(runtime_cell_id, str):

@@ -2,34 +2,33 @@
 
 from __future__ import annotations
 
-import uuid
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Annotated, ClassVar, Literal
 
 from rollouts.trace import decode
-from rollouts.trace.decode import I64, Anything
+from rollouts.trace.decode import I64
 from rollouts.trace.errors import TraceError
 from rollouts.trace.jsontext import Json, JsonError, quote
+from rollouts.trace.reducer.agent_path import AgentPath
+from rollouts.trace.reducer.thread_id import ThreadId
 from rollouts.trace.serde import explained
 
-
-def _thread_id(value: object) -> str:
-    """A thread's id, which is a UUID.
-
-    Raises:
-        JsonError: it is none.
-    """
-    if not isinstance(value, str):
-        raise decode.WrongTypeError(value, "a string")
-    try:
-        return str(uuid.UUID(value))
-    except ValueError:
-        raise JsonError(f"invalid thread id: {value}") from None
+_STATES = ("pending_init", "running", "interrupted", "completed", "errored", "shutdown", "not_found")
+_Efforts = Literal["none", "minimal", "low", "medium", "high", "xhigh"]
 
 
-ThreadId = Annotated[str, _thread_id]
-AgentStatus = Annotated[object, "anything"]
+def _agent_status(value: object) -> object:
+    """How an agent stands: a name; `completed` may hold its last message, and `errored` holds why."""
+    name, held = decode.variant(value)
+    if name not in _STATES:
+        raise decode.unknown_variant(name, _STATES)
+    if held is not None and not isinstance(held, str):
+        raise decode.WrongTypeError(held, "a string")
+    return value
+
+
+AgentStatus = Annotated[object, _agent_status]
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,6 +46,8 @@ class InteractionEnd:
     call_id: str
     sender_thread_id: ThreadId
     receiver_thread_id: ThreadId
+    receiver_agent_nickname: str | None
+    receiver_agent_role: str | None
     prompt: str
     status: AgentStatus
 
@@ -57,10 +58,19 @@ class SpawnEnd:
     call_id: str
     sender_thread_id: ThreadId
     new_thread_id: ThreadId | None
+    new_agent_nickname: str | None
+    new_agent_role: str | None
     prompt: str
     model: str
-    reasoning_effort: Anything
+    reasoning_effort: _Efforts
     status: AgentStatus
+
+
+@dataclass(frozen=True, slots=True)
+class OpenSpawnEnd(SpawnEnd):
+    """The same in schema 2, where an effort may have any name."""
+
+    reasoning_effort: str  # type: ignore[assignment] # the set was opened
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,6 +87,8 @@ class CloseEnd:
     call_id: str
     sender_thread_id: ThreadId
     receiver_thread_id: ThreadId
+    receiver_agent_nickname: str | None
+    receiver_agent_role: str | None
     status: AgentStatus
 
 
@@ -84,10 +96,10 @@ class CloseEnd:
 class Activity:
     RUST: ClassVar = "struct SubAgentActivityEvent"
     event_id: str
-    occurred_at_ms: I64
     agent_thread_id: ThreadId
-    agent_path: str
+    agent_path: AgentPath
     kind: Literal["started", "interacted", "interrupted", "completed"]
+    occurred_at_ms: I64 = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,7 +113,7 @@ def debug(text: str) -> str:
     return quote(text)
 
 
-def message(invocation: Json, tool_call_id: str, parse: Callable[[str], Json], keeps_spelling: bool) -> str:
+def message(invocation: Json, tool_call_id: str, parse: Callable[[str], Json]) -> str:
     """The message that an agent tool was called with.
 
     Raises:
@@ -115,4 +127,4 @@ def message(invocation: Json, tool_call_id: str, parse: Callable[[str], Json], k
     try:
         return decode.struct(_Arguments)(parse(arguments)).message
     except JsonError as error:
-        raise TraceError(context, (explained(arguments.encode(), error, keeps_spelling=keeps_spelling),)) from None
+        raise TraceError(context, (explained(arguments.encode(), error),)) from None

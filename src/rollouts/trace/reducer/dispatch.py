@@ -136,18 +136,18 @@ def stdin_request(payload: Json, parse: Callable[[str], Json], rules: Rules) -> 
     if call.arguments is None:
         raise TraceError("write_stdin dispatch payload omitted function arguments")
     try:
-        return _stdin_arguments(call.arguments, parse, rules)
+        return _stdin_arguments(call.arguments, parse)
     except TraceError:
         if rules.forgives_stdin:
             return None
         raise
 
 
-def _stdin_arguments(text: str, parse: Callable[[str], Json], rules: Rules) -> tuple[str, StdinRequest]:
+def _stdin_arguments(text: str, parse: Callable[[str], Json]) -> tuple[str, StdinRequest]:
     try:
         given = decode.struct(_StdinArguments)(parse(text))
     except JsonError as error:
-        cause = explained(text.encode(), error, keeps_spelling=rules.keeps_spelling)
+        cause = explained(text.encode(), error)
         raise TraceError("parse write_stdin dispatch function arguments", (cause,)) from None
     session = given.session_id
     if isinstance(session, bool) or not isinstance(session, str | int | Number) or session == "":

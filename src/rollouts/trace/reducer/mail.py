@@ -9,6 +9,7 @@ from typing import ClassVar
 from rollouts.trace import decode
 from rollouts.trace.decode import Anything
 from rollouts.trace.jsontext import Json, JsonError
+from rollouts.trace.reducer.agent_path import AgentPath
 from rollouts.trace.values import AgentMessage, Encoded, Part, Text
 
 
@@ -24,9 +25,9 @@ class Mail:
 @dataclass(frozen=True, slots=True)
 class _Communication:
     RUST: ClassVar = "struct InterAgentCommunication"
-    author: str
-    recipient: str
-    other_recipients: list[str]
+    author: AgentPath
+    recipient: AgentPath
+    other_recipients: list[AgentPath]
     content: str
     trigger_turn: Anything
     encrypted_content: str | None = None

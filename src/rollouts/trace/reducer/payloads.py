@@ -108,7 +108,7 @@ class Payloads:
         try:
             return self._parser.parse(data.decode())
         except ValueError as error:
-            cause = explained(data, error, keeps_spelling=self._rules.keeps_spelling)
+            cause = explained(data, error)
             words = "invalid payload" if self._rules.verifies else "parse payload"
             raise TraceError(f"{words} {ref.raw_payload_id}", (cause,)) from None
 

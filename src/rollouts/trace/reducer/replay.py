@@ -99,7 +99,7 @@ class LogReader:
     def __init__(self, rules: Rules) -> None:
         self._rules = rules
         self._event = events.reader(rules.schema)
-        self._parser = Parser(keeps_spelling=rules.keeps_spelling, pairs=Repeated)
+        self._parser = Parser(keeps_spelling=False, pairs=Repeated)
 
     def line(self, number: int, data: bytes) -> Line | None:
         """The event on a line. Returns None for a blank line.
@@ -117,7 +117,7 @@ class LogReader:
         try:
             return self._event(self._parser.parse(decoded, levels=MAX_DEPTH))
         except JsonError as error:
-            cause = explained(text, error, keeps_spelling=self._rules.keeps_spelling)
+            cause = explained(text, error)
             raise TraceError(f"parse trace event line {number}", (cause,)) from None
 
 

@@ -29,10 +29,11 @@ BEGIN = [
 ]
 
 
-def asked(call: str, payload: int, **more: object) -> Fields:
+def asked(call: str, payload: int, path: str | None = None) -> Fields:
     """A model is called with that payload."""
     ids = {"inference_call_id": call, "thread_id": THREAD, "codex_turn_id": TURN}
-    return event("inference_started", **ids, model="m", provider_name="p", request_payload=ref(payload), **more)
+    request = ref(payload, path=path)
+    return event("inference_started", **ids, model="m", provider_name="p", request_payload=request)
 
 
 def answered(call: str, payload: int, response_id: str | None = None) -> Fields:

@@ -127,11 +127,9 @@ def source_seen(replay: Replay, item: Item) -> None:
 def flush(replay: Replay) -> None:
     """Begins the cells whose source items have come, as their ids sort."""
     ready = replay.runtime.ready_cells
-    if not ready:
-        return
-    for cell_id in sorted(ready):
+    for cell_id in sorted(ready) if ready else ():
+        ready.discard(cell_id)
         _begin(replay, replay.runtime.pending_cells.pop(cell_id))
-    ready.clear()
 
 
 def output_seen(replay: Replay, item: Item) -> None:

@@ -86,7 +86,7 @@ class Bundle:
             TraceError: it is missing, or no manifest.
         """
         data = self.read(MANIFEST)
-        parser = Parser(keeps_spelling=False)
+        parser = Parser(keeps_spelling=False, pairs=decode.Repeated)
         try:
             return decode.struct(Manifest)(parser.parse(data.decode()))
         except ValueError as error:

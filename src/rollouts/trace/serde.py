@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import re
 
+import msgspec
+
 from rollouts.trace import jsontext
 from rollouts.trace.jsontext import JsonError
 
@@ -31,8 +33,10 @@ class _StopError(Exception):
 class _Scanner:
     """Walks through a document as serde_json does."""
 
-    def __init__(self, data: bytes, *, levels: int) -> None:
+    def __init__(self, data: bytes, *, levels: int, lenient: bool = False) -> None:
+        """`lenient` looks at no pair of surrogates."""
         self.data = data
+        self.lenient = lenient
         self.at = 0
         self.levels = levels
 
@@ -148,6 +152,8 @@ class _Scanner:
 
     def surrogates(self) -> None:
         unit = self.unit()
+        if self.lenient:
+            return
         if _TRAILING <= unit < _AFTER:
             raise self.stop("lone leading surrogate in hex escape")
         if not _LEADING <= unit < _TRAILING:
@@ -205,6 +211,24 @@ class _Scanner:
             raise self.fail("expected `:`")
         self.at += 1
         self.value()
+
+
+_WELL_FORMED = msgspec.json.Decoder(msgspec.Raw)
+
+
+def ill_formed(data: bytes) -> str | None:
+    """Why data is no JSON, as serde_json says it of a document that it only skips; None when it is some."""
+    try:
+        _WELL_FORMED.decode(data)
+    except (ValueError, RecursionError):
+        scanner = _Scanner(data, levels=0, lenient=True)  # 0 is never reached from below
+        try:
+            scanner.document()
+        except _StopError as found:
+            return f"{found.sentence} {_place(data, found.offset)}"
+        except RecursionError:
+            return "recursion limit exceeded"
+    return None
 
 
 def _place(data: bytes, offset: int) -> str:

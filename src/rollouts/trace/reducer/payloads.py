@@ -15,7 +15,7 @@ from rollouts.trace.bundle import Bundle
 from rollouts.trace.errors import TraceError
 from rollouts.trace.jsontext import MAX_DEPTH, Json, Parser, compact
 from rollouts.trace.reducer.rules import Rules
-from rollouts.trace.serde import explained
+from rollouts.trace.serde import explained, ill_formed
 from rollouts.trace.values import PayloadRef
 
 _OBJECT = msgspec.json.Decoder(dict[str, msgspec.Raw])
@@ -97,20 +97,38 @@ class Payloads:
             self._last_request = (ref.path, self._split(self._read(ref), ref))
         return self._last_request[1]
 
+    def verify(self, ref: PayloadRef) -> None:
+        """Reads a payload for no more than that it is there and is JSON: nothing is said of numbers and surrogates.
+
+        Raises:
+            TraceError: it cannot be read, or is no JSON.
+        """
+        if any(last and last[0] == ref.path for last in (self._last, self._last_request)):
+            return  # a rule has read it, and asked more of it
+        try:
+            data = self._bundle.read(ref.path)
+            data.decode()
+        except TraceError as error:
+            raise error.within(f"read payload {ref.raw_payload_id}") from None
+        except UnicodeDecodeError:
+            cause = "stream did not contain valid UTF-8"
+            raise TraceError(f"read payload {ref.raw_payload_id}", (cause,)) from None
+        wrong = ill_formed(data)
+        if wrong:
+            raise TraceError(f"invalid payload {ref.raw_payload_id}", (wrong,))
+
     def _read(self, ref: PayloadRef) -> bytes:
         try:
             return self._bundle.read(ref.path)
         except TraceError as error:
-            verb = "read" if self._rules.verifies else "open"
-            raise error.within(f"{verb} payload {ref.raw_payload_id}") from None
+            raise error.within(f"open payload {ref.raw_payload_id}") from None
 
     def _parse(self, data: bytes, ref: PayloadRef) -> Json:
         try:
             return self._parser.parse(data.decode())
         except ValueError as error:
             cause = explained(data, error)
-            words = "invalid payload" if self._rules.verifies else "parse payload"
-            raise TraceError(f"{words} {ref.raw_payload_id}", (cause,)) from None
+            raise TraceError(f"parse payload {ref.raw_payload_id}", (cause,)) from None
 
     def _split(self, data: bytes, ref: PayloadRef) -> Request:
         try:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import Any
 
 from rollouts.trace import events
@@ -30,6 +30,7 @@ from rollouts.trace.reducer.rules import Rules, chosen
 from rollouts.trace.reducer.state import Replay
 from rollouts.trace.serde import explained
 
+AFTER_THE_END = "trace event after recording completed"
 Handler = Callable[[Replay, Line, Any], None]
 
 
@@ -157,14 +158,6 @@ def begin(bundle: Bundle, manifest: Manifest, rules: Rules) -> Replay:
     return Replay(graph, rules, Payloads(bundle, rules, normalized), normalized)
 
 
-def numbered(reader: LogReader, bundle: Bundle) -> Iterator[tuple[int, Line]]:
-    """The events of a log with the numbers of their lines."""
-    for number, data in bundle.lines():
-        line = reader.line(number, data)
-        if line:
-            yield number, line
-
-
 def check(replay: Replay, number: int, line: Line, expected: int) -> None:
     """What schema 2 asks of each line.
 
@@ -180,39 +173,32 @@ def check(replay: Replay, number: int, line: Line, expected: int) -> None:
     envelope = line.envelope
     if envelope.schema_version != replay.rules.schema:
         raise TraceError(f"unsupported trace event schema {envelope.schema_version} at line {number}")
-    if envelope.rollout_id != replay.graph.rollout_id:
-        raise TraceError("trace event belongs to another rollout")
     if envelope.seq != expected:
         raise TraceError(f"missing or reordered trace event {expected}")
-    if replay.graph.recording_complete:
-        raise TraceError("trace event after recording completed")
+    if envelope.rollout_id != replay.graph.rollout_id:
+        raise TraceError("trace event belongs to another rollout")
 
 
-def read_payloads(replay: Replay, event: Event) -> None:
-    """Reads what an event refers to, as schema 2 does whether or not a rule needs it.
-
-    Raises:
-        TraceError: a payload cannot be read, or is no JSON.
-    """
-    for ref in events.payloads(event):
-        if isinstance(event, events.InferenceStarted):
-            replay.payloads.request(ref)
-        else:
-            replay.payloads.json(ref)
-
-
-def apply(replay: Replay, line: Line) -> None:
+def happen(replay: Replay, line: Line) -> None:
     """Lets an event happen.
 
     Raises:
         TraceError: it breaks a rule.
     """
     replay.payloads.forget()
-    if replay.rules.verifies:
-        read_payloads(replay, line.event)
     for ref in events.payloads(line.event):
         replay.graph.raw_payloads[ref.raw_payload_id] = ref
     _HANDLERS[type(line.event)](replay, line, line.event)
+
+
+def verify(replay: Replay, event: Event) -> None:
+    """Reads what an event refers to, as schema 2 does whether or not a rule has.
+
+    Raises:
+        TraceError: a payload cannot be read, or is no JSON.
+    """
+    for ref in events.payloads(event):
+        replay.payloads.verify(ref)
 
 
 def finish(replay: Replay) -> Graph:
@@ -234,9 +220,23 @@ def reduce(folder: str) -> Graph:
     bundle = Bundle(folder)
     manifest = bundle.manifest()
     replay = begin(bundle, manifest, rules_of(bundle, manifest))
-    for expected, (number, line) in enumerate(numbered(LogReader(replay.rules), bundle), 1):
-        if replay.rules.verifies:
-            check(replay, number, line, expected)
-        apply(replay, line)
+    reader, expected = LogReader(replay.rules), 0
+    for number, data in bundle.lines():
+        if replay.graph.recording_complete and data.strip():
+            raise TraceError(AFTER_THE_END)
+        line = reader.line(number, data)
+        if line:
+            expected += 1
+            _take(replay, number, line, expected)
     agents.finish(replay)
     return finish(replay)
+
+
+def _take(replay: Replay, number: int, line: Line, expected: int) -> None:
+    """A line of the log happens, with all that its schema asks of it."""
+    if not replay.rules.verifies:
+        happen(replay, line)
+        return
+    check(replay, number, line, expected)
+    happen(replay, line)
+    verify(replay, line.event)

@@ -89,13 +89,14 @@ def _lines(reader: LogReader, bundle: Bundle, found: list[Diagnostic]) -> Iterat
 
 def _objections(state: Replay, number: int, line: Line, expected: int) -> tuple[list[str], bool]:
     """What schema 2 has against a line, and whether the line is of another recording and has to go."""
+    found = [replay.AFTER_THE_END] if state.graph.recording_complete else []
     try:
         replay.check(state, number, line, expected)
     except TraceError as error:
-        envelope = line.envelope
-        foreign = envelope.schema_version != state.rules.schema or envelope.rollout_id != state.graph.rollout_id
-        return [str(error)], foreign
-    return [], False
+        found.append(str(error))
+    envelope = line.envelope
+    foreign = envelope.schema_version != state.rules.schema or envelope.rollout_id != state.graph.rollout_id
+    return found, foreign
 
 
 def _without_unread(event: Event, payloads: _LenientPayloads) -> Event:
@@ -108,13 +109,15 @@ def _without_unread(event: Event, payloads: _LenientPayloads) -> Event:
     return replace(event, **missing) if missing else event
 
 
-def _apply(state: Replay, payloads: _LenientPayloads, line: Line) -> None:
-    event = _without_unread(line.event, payloads)
+def _salvage(state: Replay, payloads: _LenientPayloads, line: Line) -> None:
+    """Lets an event that broke a rule happen without what cannot be read, where that is why."""
+    event = line.event
     if isinstance(event, events.InferenceCompleted) and not payloads.readable(event.response_payload):
-        state.graph.raw_payloads[event.response_payload.raw_payload_id] = event.response_payload
         inference.complete_unread(state, line, event)
         return
-    replay.apply(state, Line(line.envelope, event))
+    bare = _without_unread(event, payloads)
+    if bare is not event:
+        replay.happen(state, Line(line.envelope, bare))
 
 
 def _happen(state: Replay, payloads: _LenientPayloads, line: Line) -> list[str]:
@@ -123,10 +126,19 @@ def _happen(state: Replay, payloads: _LenientPayloads, line: Line) -> list[str]:
     state.left_out = []
     broken = []
     try:
-        _apply(state, payloads, line)
+        replay.happen(state, line)
     except TraceError as error:
         broken.append(str(error))
-    return list(dict.fromkeys([*payloads.unread, *state.left_out, *broken]))
+        try:
+            _salvage(state, payloads, line)
+        except TraceError as another:
+            broken.append(str(another))
+    if state.rules.verifies and not broken and not payloads.unread:
+        try:
+            replay.verify(state, line.event)
+        except TraceError as error:
+            broken.append(str(error))
+    return list(dict.fromkeys([*broken, *payloads.unread, *state.left_out]))
 
 
 def reduce(folder: str) -> tuple[Graph, list[Diagnostic]]:
@@ -152,7 +164,7 @@ def reduce(folder: str) -> tuple[Graph, list[Diagnostic]]:
     for number, line in _lines(LogReader(state.rules), bundle, found):
         objections, foreign = _objections(state, number, line, expected) if state.rules.verifies else ([], False)
         if not foreign:
-            objections += _happen(state, payloads, line)
+            objections = [*objections, *_happen(state, payloads, line)]
             expected = line.seq + 1
         found += [Diagnostic(number, line.event.TYPE, message) for message in objections]
     return _finished(state, found), found

@@ -177,9 +177,14 @@ class Rollout:
         if self.choose.random() < 0.7:
             paths = {"author": PATHS[THREADS.index(thread)], "recipient": PATHS[THREADS.index(target)]}
             content = [{"type": "input_text", "text": text}]
-            self.histories[target].append(
-                {"type": "agent_message", "id": self.name("item"), "content": content, **paths}
-            )
+            self.deliver(target, {"type": "agent_message", "id": self.name("item"), "content": content, **paths})
+
+    def deliver(self, thread: str, item: Item) -> None:
+        """A message comes into a history; its acceptance may bring it before a request shows it."""
+        if self.choose.random() < 0.5:
+            accepted = events.HistoryItemAccepted(item["id"], self.payload("protocol_event", item))
+            self.event(accepted, thread)
+        self.histories[thread].append(item)
 
     def compact(self, thread: str) -> None:
         if len(self.histories[thread]) < 8:

@@ -173,7 +173,8 @@ def _planned(record: Any) -> _Plan:
     for field in fields(record):
         hint = hints[field.name]
         default = None if field.default is MISSING else field.default
-        may_lack = field.default is not MISSING or type(None) in get_args(hint)
+        default = field.metadata.get("lacking", default)
+        may_lack = field.default is not MISSING or "lacking" in field.metadata or type(None) in get_args(hint)
         plan[str(field.metadata.get("key", field.name))] = (decoder(hint), may_lack, default)
     return plan
 

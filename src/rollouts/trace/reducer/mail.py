@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, field
 from typing import ClassVar
 
 from rollouts.trace import decode
 from rollouts.trace.decode import Anything
-from rollouts.trace.jsontext import Json, JsonError
+from rollouts.trace.jsontext import JsonError, Parser
 from rollouts.trace.reducer.agent_path import AgentPath
 from rollouts.trace.values import AgentMessage, Encoded, Part, Text
 
@@ -27,24 +27,41 @@ class _Communication:
     RUST: ClassVar = "struct InterAgentCommunication"
     author: AgentPath
     recipient: AgentPath
-    other_recipients: list[AgentPath]
+    other_recipients: list[AgentPath] = field(metadata={"lacking": []})
     content: str
     trigger_turn: Anything
-    encrypted_content: str | None = None
 
 
-def from_text(text: str, parse: Callable[[str], Json], *, encrypted: bool) -> Mail | None:
+@dataclass(frozen=True, slots=True)
+class _EncryptedCommunication:
+    """The same in schema 2, where what it says may be encrypted."""
+
+    RUST: ClassVar = "struct InterAgentCommunication"
+    author: AgentPath
+    recipient: AgentPath
+    other_recipients: list[AgentPath] = field(metadata={"lacking": []})
+    content: str
+    encrypted_content: str | None
+    trigger_turn: Anything
+
+
+_parse = Parser(keeps_spelling=False, pairs=decode.Repeated).parse
+
+
+def from_text(text: str, *, encrypted: bool) -> Mail | None:
     """The message that an assistant's text is, if it is just that; `encrypted` lets what is so be the content."""
-    if not text.lstrip().startswith(("{", "[")):
+    if not text.lstrip().startswith("{" if encrypted else ("{", "[")):
         return None
+    found: _Communication | _EncryptedCommunication
     try:
-        found = decode.struct(_Communication)(parse(text))
+        value = _parse(text)
+        found = decode.struct(_EncryptedCommunication)(value) if encrypted else decode.struct(_Communication)(value)
     except JsonError:
         return None
     if not isinstance(found.trigger_turn, bool):
         return None
-    content = found.encrypted_content if encrypted else None
-    return Mail(found.author, found.recipient, found.content if content is None else content)
+    inner = found.encrypted_content if isinstance(found, _EncryptedCommunication) else None
+    return Mail(found.author, found.recipient, found.content if inner is None else inner)
 
 
 def from_agent_message(ends: AgentMessage, parts: Sequence[Part]) -> Mail | None:

@@ -133,7 +133,7 @@ class Normalizer:
         if shape.role == "assistant" and shape.kind == "message" and len(shape.parts) == 1:
             part = shape.parts[0]
             encrypted = self._rules.has_agent_messages
-            return from_text(part.text, self._text, encrypted=encrypted) if isinstance(part, Text) else None
+            return from_text(part.text, encrypted=encrypted) if isinstance(part, Text) else None
         return None
 
     def _shape(self, kind: str, fields: dict[str, Json], payload_id: str) -> _Shape:  # noqa: PLR0911 - one a type

@@ -17,11 +17,18 @@ U64 = Annotated[int, "u64"]
 U32 = Annotated[int, "u32"]
 I64 = Annotated[int, "i64"]
 I32 = Annotated[int, "i32"]
+USIZE = Annotated[int, "usize"]
 Anything = Annotated[object, "anything"]
 """Any JSON value; as a field it must be there, but may be null."""
 
 Decoder = Callable[[Any], Any]
-_LIMITS = {"u64": (0, 2**64), "u32": (0, 2**32), "i64": (-(2**63), 2**63), "i32": (-(2**31), 2**31)}
+_LIMITS = {
+    "u64": (0, 2**64),
+    "usize": (0, 2**64),
+    "u32": (0, 2**32),
+    "i64": (-(2**63), 2**63),
+    "i32": (-(2**31), 2**31),
+}
 T = TypeVar("T")
 
 
@@ -43,7 +50,7 @@ class WrongNumberError(WrongTypeError):
     """A value that is no whole number."""
 
     def words(self, *, keeps_spelling: bool) -> str:
-        if isinstance(self.value, Number) and keeps_spelling:
+        if isinstance(self.value, Number | int) and not isinstance(self.value, bool) and keeps_spelling:
             return "invalid number"
         return super().words(keeps_spelling=keeps_spelling)
 
@@ -80,7 +87,7 @@ def _integer(kind: str) -> Decoder:
         if isinstance(value, int) and not isinstance(value, bool):
             if low <= value < end:
                 return value
-            raise WrongTypeError(value, kind, "value")
+            raise WrongNumberError(value, kind, "value")
         raise WrongNumberError(value, kind)
 
     return decoded
@@ -181,19 +188,18 @@ def _planned(record: Any) -> _Plan:
 
 def _from_array(record: type[T], value: list[Any], name: str) -> T:
     plan = _plan(record)
-    if len(value) < len(plan):
-        raise JsonError(f"invalid length {len(value)}, expected {name} with {_elements(len(plan))}")
+    found = []
+    for place, (read, _, default) in enumerate(plan.values()):
+        if place >= len(value) and default is None:
+            raise JsonError(f"invalid length {place}, expected {name} with {_elements(len(plan))}")
+        found.append(read(value[place]) if place < len(value) else default)
     if len(value) > len(plan):
-        raise JsonError(f"invalid length {len(value)}, expected {_sequence(len(plan))}")
-    return record(*(read(item) for item, (read, _, _) in zip(value, plan.values(), strict=True)))
+        raise JsonError(f"invalid length {len(value)}, expected {_elements(len(plan))} in sequence")
+    return record(*found)
 
 
 def _elements(count: int) -> str:
     return f"{count} element{'' if count == 1 else 's'}"
-
-
-def _sequence(count: int) -> str:
-    return f"{_elements(count)} in sequence"
 
 
 def _from_object(record: type[T], value: dict[str, Any]) -> T:

@@ -59,7 +59,7 @@ def _doubled_integer(text: str) -> int | Number:
 
 
 def _spelled_integer(text: str) -> int | Number:
-    return int(text) if len(text) < 19 else Number(text)  # a zero loses its sign
+    return int(text) if len(text) < 400 else Number(text)  # a zero loses its sign
 
 
 def _spelled(text: str) -> Number:

@@ -171,7 +171,7 @@ def _invoked_message(replay: Replay, tool: Tool) -> str:
     ref = replay.graph.raw_payloads.get(tool.raw_invocation_payload_id or "")
     if ref is None:
         raise TraceError(f"agent activity tool call {tool.tool_call_id} missing invocation payload")
-    return collab.message(replay.payloads.json(ref), tool.tool_call_id, replay.payloads.text)
+    return collab.message(replay.payloads.json(ref), tool.tool_call_id, replay.payloads.record_text)
 
 
 def result_observed(replay: Replay, line: Line, event: AgentResultObserved) -> None:

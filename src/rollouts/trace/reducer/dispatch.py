@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import ClassVar, Literal, TypeVar
 
 from rollouts.trace import decode
-from rollouts.trace.decode import I32, U64, Anything
+from rollouts.trace.decode import I32, U64, USIZE, Anything
 from rollouts.trace.errors import TraceError
 from rollouts.trace.jsontext import Json, JsonError, Number, compact
 from rollouts.trace.model import ExecRequest, StdinRequest, TerminalResult
@@ -40,8 +40,8 @@ class _End:
 class _AggregatedEnd:
     RUST: ClassVar = "struct ExecCommandEndPayload"
     process_id: str | None
+    aggregated_output: str = field(metadata={"lacking": ""})
     exit_code: I32
-    aggregated_output: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,7 +64,7 @@ class _StdinArguments:
     session_id: Anything
     chars: str = ""
     yield_time_ms: U64 | None = None
-    max_output_tokens: U64 | None = None
+    max_output_tokens: USIZE | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,7 +90,7 @@ class _Error:
 class _CodeModeResult:
     chunk_id: str | None
     exit_code: I32 | None
-    original_token_count: U64 | None
+    original_token_count: USIZE | None
     output: str
 
 
@@ -169,7 +169,7 @@ def response(payload: Json, kind: Literal["exec_command", "write_stdin"], payloa
             raise error.within(f"parse exec terminal response {payload_id}") from None
         words = error.message
     try:
-        return Response(None, _dispatched_response(payload, rules))
+        return Response(None, _dispatched_response(payload))
     except TraceError as error:
         raise error.within(
             f"parse write_stdin terminal response {payload_id} as protocol payload ({words}) or dispatch payload"
@@ -188,11 +188,11 @@ def _runtime_response(payload: Json, rules: Rules) -> Response:
 _dispatched = decode.decoder(_Direct | _CodeMode | _Error)
 
 
-def _dispatched_response(payload: Json, rules: Rules) -> TerminalResult:
+def _dispatched_response(payload: Json) -> TerminalResult:
     try:
         found: _Direct | _CodeMode | _Error = _dispatched(payload)
-    except JsonError as error:
-        raise TraceError(decode.words(error, keeps_spelling=rules.keeps_spelling)) from None
+    except JsonError as error:  # what is told apart by a tag is read a second time, with plain numbers
+        raise TraceError(str(error)) from None
     if isinstance(found, _Error):
         return TerminalResult(None, "", found.error, found.error, None, None)
     if isinstance(found, _CodeMode):

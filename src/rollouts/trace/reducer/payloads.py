@@ -12,6 +12,7 @@ from dataclasses import dataclass
 import msgspec
 
 from rollouts.trace.bundle import Bundle
+from rollouts.trace.decode import Repeated
 from rollouts.trace.errors import TraceError
 from rollouts.trace.jsontext import MAX_DEPTH, Json, Parser, compact
 from rollouts.trace.reducer.rules import Rules
@@ -60,6 +61,7 @@ class Payloads:
         self._bundle = bundle
         self._rules = rules
         self._parser = Parser(keeps_spelling=rules.keeps_spelling)
+        self._record_parser = Parser(keeps_spelling=rules.keeps_spelling, pairs=Repeated)
         self._known = known
         self._fields: set[bytes] = set()
         self._last: tuple[str, Json] | None = None
@@ -76,6 +78,14 @@ class Payloads:
             JsonError: it is none.
         """
         return self._parser.parse(text)
+
+    def record_text(self, text: str) -> Json:
+        """The same for a text that is to be a record, in which no field may stand twice.
+
+        Raises:
+            JsonError: it is no JSON.
+        """
+        return self._record_parser.parse(text)
 
     def json(self, ref: PayloadRef) -> Json:
         """A payload, parsed.

@@ -15,7 +15,7 @@ def start_from_invocation(replay: Replay, line: Line, tool: Tool, ref: PayloadRe
     if not isinstance(tool.kind, WriteStdin):
         return
     try:
-        found = dispatch.stdin_request(replay.payloads.json(ref), replay.payloads.text, replay.rules)
+        found = dispatch.stdin_request(replay.payloads.json(ref), replay.payloads.record_text, replay.rules)
     except TraceError as error:
         raise error.within(f"parse terminal invocation payload {ref.raw_payload_id} as dispatch payload") from None
     if found:

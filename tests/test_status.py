@@ -201,3 +201,15 @@ def test_listing_walks_no_store(repo: Path, home: Path, tmp_path: Path) -> None:
     for words in (("list",), ("status", repo), ("workspace", "list")):
         assert run(*words, under=("strace", "-f", "-o", str(trace), "-e", "trace=%stat,%lstat,newfstatat")).code == 0
         assert trace.read_text().count("/objects/") < 1000
+
+
+def test_status_of_what_is_no_directory_is_a_slip(plain: Path, home: Path) -> None:
+    assert failure(run("status", plain / "none"), 2) == f"Directory '{plain / 'none'}' does not exist."
+    assert failure(run("status", plain / "a.txt", "--json"), 2) == f"Directory '{plain / 'a.txt'}' is a file."
+    assert not home.exists()
+
+
+def test_status_of_a_workspace_whose_directory_is_gone(plain: Path) -> None:
+    snapshot(plain)
+    shutil.rmtree(plain)
+    assert (status(plain)["exists"], status(plain)["snapshots"]) == (False, 1)

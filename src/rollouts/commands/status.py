@@ -7,6 +7,7 @@ import os
 from rollouts import paths, status
 from rollouts.commands import capture, output
 from rollouts.commands.options import AsJson, Workspace
+from rollouts.errors import UsageError
 from rollouts.models import Snapshot
 from rollouts.status import Status, Upkeep
 from rollouts.storage import opening
@@ -98,6 +99,8 @@ def status_(workspace: Workspace = ".", as_json: AsJson = False) -> None:
     with opening.opened_for_reading(home) as archive:
         output.warn(archive.notes)
         found = status.of(archive, workspace)
+    if found is None and not os.path.isdir(workspace):
+        raise UsageError(f"Directory '{workspace}' {'is a file' if os.path.lexists(workspace) else 'does not exist'}.")
     if as_json:
         output.document(_document(home.path, found))
         return

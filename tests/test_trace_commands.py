@@ -77,6 +77,12 @@ def test_reduce_writes_where_it_is_told_to(tmp_path: Path) -> None:
     assert not (case / "state.json").exists()
 
 
+def test_reduce_into_a_directory_that_is_not_there(tmp_path: Path) -> None:
+    case = trace_cases.bundle("s1-story-01", tmp_path)
+    said = failure(run("trace", "reduce", case, "--out", tmp_path / "none" / "out.json"))
+    assert said == f"there is no directory {tmp_path / 'none'} to write in; make it, or name another FILE"
+
+
 def test_reduce_refuses_in_the_words_of_the_original_and_writes_nothing(tmp_path: Path) -> None:
     case = trace_cases.bundle("s1-stdin-no-session", tmp_path)
     result = run("trace", "reduce", case)

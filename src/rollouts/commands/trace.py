@@ -54,13 +54,20 @@ def _words(left_out: Diagnostic) -> str:
 
 
 def _write(path: str, chunks: Iterable[str]) -> None:
-    """Writes a file whole or not at all."""
-    handle, scratch = tempfile.mkstemp(prefix=".state-", dir=os.path.dirname(path) or ".")
+    """Writes a file whole or not at all.
+
+    Raises:
+        RolloutsError: there is no directory for it.
+    """
+    folder = os.path.dirname(path) or "."
+    if not os.path.isdir(folder):
+        raise RolloutsError(f"there is no directory {folder} to write in; make it, or name another FILE")
+    handle, scratch = tempfile.mkstemp(prefix=".state-", dir=folder)
     try:
         with os.fdopen(handle, "w", encoding="utf-8", errors="surrogatepass", newline="") as file:
             file.writelines(chunks)
         os.replace(scratch, path)
-    except BaseException:
+    except BaseException:  # Ctrl-C as well: nothing half written stays
         os.unlink(scratch)
         raise
 

@@ -2,6 +2,7 @@
 
 import contextlib
 import itertools
+import json
 import os
 import re
 import shutil
@@ -20,6 +21,7 @@ ONE_FILE_EXTRA_MS = {1_000: 5.0, 10_000: 20.0, 100_000: 130.0}
 HUNDRED_FILES = {1_000: 1.2}
 FIRST = {1_000: 0.35}
 START_UP = 2.0
+HOOK = 1.2
 RESTORE = {10_000: 0.7}
 LOG = 2.0
 PUSH = 1.3
@@ -118,6 +120,21 @@ def small_changes(bench: Bench, tree: Path, files: int) -> Iterator[Row]:
     if "original" in rounds[0]:
         yield _beside_original("snapshot, nothing changed", files, rounds)
         yield _beside_original("snapshot, one file changed", files, rounds, "edited ours", "edited original")
+
+
+def hook(bench: Bench, tree: Path, files: int) -> Iterator[Row]:
+    """An agent's hook at the end of a turn, beside the snapshot that it takes; nothing changed in either."""
+    program = bench.program()
+    program.take(tree)
+    event = bench.new_path()
+
+    def one_round() -> Round:
+        sent = {"hook_event_name": "Stop", "session_id": SESSION, "cwd": str(tree), "prompt_id": next(_messages)}
+        event.write_text(json.dumps(sent | {"last_assistant_message": "done " * 200}))
+        answered = cost((program.path, "hook", "claude-code"), home=program.home, stdin=str(event))
+        return {"snapshot": program.take(tree), "hook": answered}
+
+    yield _beside_git("hook, beside snapshot", files, repeat(one_round, bench.rounds), HOOK, "hook", "snapshot")
 
 
 def hundred_files(bench: Bench, tree: Path, files: int) -> Iterator[Row]:
@@ -310,6 +327,7 @@ def rows_at(bench: Bench, files: int) -> Iterator[Row]:
     directory = corpus.make_directory(bench.new_path(), files)
     yield from start_up(bench, repository, files)
     yield from small_changes(bench, repository, files)
+    yield from hook(bench, repository, files)
     yield from hundred_files(bench, repository, files)
     yield from first(bench, repository, files, "first snapshot, git repository")
     yield from first(bench, directory, files, "first snapshot, plain directory")

@@ -43,9 +43,9 @@ def _environment(home: Path | None) -> dict[str, str]:
     return _env | {"ROLLOUTS_HOME": str(home)} if home else _env
 
 
-def _start(command: Command, home: Path | None) -> int:
-    quiet = [(os.POSIX_SPAWN_OPEN, fd, os.devnull, os.O_RDWR, 0) for fd in (0, 1)]
-    return os.posix_spawnp(command[0], command, _environment(home), file_actions=quiet)
+def _start(command: Command, home: Path | None, stdin: str = os.devnull) -> int:
+    files = [(os.POSIX_SPAWN_OPEN, 0, stdin, os.O_RDONLY, 0), (os.POSIX_SPAWN_OPEN, 1, os.devnull, os.O_WRONLY, 0)]
+    return os.posix_spawnp(command[0], command, _environment(home), file_actions=files)
 
 
 def _check(command: Command, status: int) -> None:
@@ -53,13 +53,13 @@ def _check(command: Command, status: int) -> None:
         raise SystemExit(f"exit {os.waitstatus_to_exitcode(status)}: {' '.join(command)}")
 
 
-def cost(*commands: Command, home: Path | None = None) -> Cost:
+def cost(*commands: Command, home: Path | None = None, stdin: str = os.devnull) -> Cost:
     """Run one after the other and add up; what a command leaves running behind it is not seen."""
     cpu = 0.0
     start = time.perf_counter()
     for command in commands:
         # wait4 gives the usage of this child and its own waited-for children, but not that of earlier ones.
-        _, status, usage = os.wait4(_start(command, home), 0)
+        _, status, usage = os.wait4(_start(command, home, stdin), 0)
         _check(command, status)
         cpu += usage.ru_utime + usage.ru_stime
     return Cost(cpu * 1000, (time.perf_counter() - start) * 1000)

@@ -13,8 +13,8 @@ SOURCE = Path(__file__).parent.parent / "src" / "rollouts"
 FLOORS = (
     {"cli", "__main__"},
     {"commands"},
-    {"push", "pull", "fetched", "restore", "inplace", "doctor", "deletion", "space", "status"},
-    {"storage", "publish"},
+    {"push", "pull", "fetched", "restore", "inplace", "doctor", "deletion", "space", "status", "hook"},
+    {"storage", "publish", "agents"},
     {"contracts", "process", "config", "trace"},
     {"models", "paths"},
     {"errors", "record", ""},
@@ -33,9 +33,13 @@ SHARED_BY_COMMANDS = {
         "replace",
         "tables",
         "following",
+        "hook",
+        "recovery",
     )
 }
-PACKAGES = {"", "storage", "commands", "contracts", "publish", "trace", "trace.reducer"}
+PACKAGES = {"", "storage", "commands", "contracts", "publish", "trace", "trace.reducer", "agents"} | {
+    f"agents.{name}" for name in ("claude_code", "codex", "opencode")
+}
 """What stands for a folder; its modules are looked at one by one."""
 SQL = re.compile(r"\b(SELECT|INSERT INTO|UPDATE \w+ SET|DELETE FROM|CREATE TABLE|PRAGMA)\b")
 
@@ -108,6 +112,16 @@ def test_the_archive_and_other_peoples_servers_do_not_know_each_other() -> None:
         assert name.partition(".")[0] != "storage" or "publish" not in rooms, name
 
 
+def test_agents_know_neither_the_archive_nor_each_other() -> None:
+    for name, tree in modules().items():
+        room, _, page = name.partition(".")
+        if room == "agents":
+            assert not {other.partition(".")[0] for other in imports(tree)} & {"storage", "publish", "contracts"}, name
+            own = page.partition(".")[0]
+            others = {other.split(".")[1] for other in imports(tree) if other.count(".") == 2 and "agents." in other}
+            assert name == "agents.agent" or others <= {own}, name
+
+
 def test_only_process_starts_processes_and_only_git_and_gh_are_asked_for() -> None:
     starters = {"posix_spawn", "posix_spawnp", "system", "popen", "fork", "execv", "execve", "execvp"}
     for name, tree in modules().items():
@@ -121,7 +135,7 @@ def test_only_process_starts_processes_and_only_git_and_gh_are_asked_for() -> No
         modules_named = {alias.name for node in ast.walk(tree) if isinstance(node, ast.Import) for alias in node.names}
         assert name == "process" or not names & starters, name
         assert "subprocess" not in modules_named, name
-        own = {"storage.upkeep": {"detach"}, "publish.github": {"start"}}  # this program once more; gh
+        own = {"storage.upkeep": {"detach"}, "hook": {"detach"}, "publish.github": {"start"}}  # this program; gh
         assert name == "storage.git" or asked <= {"Running"} | own.get(name, set()), name
 
 

@@ -7,7 +7,7 @@ import os
 import sys
 
 from rollouts import paths
-from rollouts.errors import CommandError, DamagedCatalogError, RolloutsError
+from rollouts.errors import CommandError, DamagedCatalogError, RolloutsError, logged_bug, os_error_words
 
 INTERRUPTED = 130
 BUG = 3
@@ -32,70 +32,53 @@ def _let_any_text_out() -> None:
             sys.stdout.reconfigure(encoding="utf-8", errors="surrogateescape")
 
 
+def _called_by_programs(words: list[str]) -> int | None:
+    """The exit code of what agents call, and of what this program starts behind itself; None for any other."""
+    if words[:1] == ["hook"] and not {"-h", "--help"} & set(words):
+        from rollouts.commands import hook  # noqa: PLC0415 - each way imports what it needs
+
+        return hook.run(words[1:])
+    if words[:1] == ["_upkeep"] or words[:1] == ["_ingest"]:
+        from rollouts.commands import background  # noqa: PLC0415 - each way imports what it needs
+
+        return (background.upkeep if words[0] == "_upkeep" else background.ingest)(words[1:])
+    return None
+
+
+def _plain(words: list[str]) -> int | None:
+    """The exit code of a command that is fully spelled out and goes without Typer; None for any other."""
+    if words[:1] == ["snapshot"]:
+        from rollouts.commands import capture  # noqa: PLC0415 - each way imports what it needs
+
+        captured = capture.parse(words[1:])
+        return capture.snapshot(captured) if captured else None
+    if words[:1] == ["restore"]:
+        from rollouts.commands import checkout  # noqa: PLC0415 - each way imports what it needs
+
+        wanted = checkout.parse(words[1:])
+        return checkout.restore(wanted) if wanted else None
+    if words[:1] == ["log"]:
+        from rollouts.commands import turns  # noqa: PLC0415 - each way imports what it needs
+
+        asked = turns.parse(words[1:])
+        return turns.log(asked) if asked else None
+    return None
+
+
 def _run(words: list[str]) -> int:
     if words == ["--version"]:
         from rollouts import __version__  # noqa: PLC0415 - each way imports what it needs
 
         print(__version__)  # noqa: T201 - data, and no console is needed for it
         return 0
-    if words[:1] == ["snapshot"]:
-        from rollouts.commands import capture  # noqa: PLC0415 - each way imports what it needs
+    code = _called_by_programs(words)
+    if code is None:
+        code = _plain(words)
+    if code is None:
+        from rollouts.commands import app  # noqa: PLC0415 - Typer costs 130 ms, which hooks must not pay
 
-        captured = capture.parse(words[1:])
-        if captured:
-            return capture.snapshot(captured)
-    if words[:1] == ["_upkeep"]:  # what a capture starts behind itself; no command of a user's
-        from rollouts.commands import background  # noqa: PLC0415 - each way imports what it needs
-
-        return background.run(words[1:])
-    if words[:1] == ["restore"]:
-        from rollouts.commands import checkout  # noqa: PLC0415 - each way imports what it needs
-
-        wanted = checkout.parse(words[1:])
-        if wanted:
-            return checkout.restore(wanted)
-    if words[:1] == ["log"]:
-        from rollouts.commands import turns  # noqa: PLC0415 - each way imports what it needs
-
-        asked = turns.parse(words[1:])
-        if asked:
-            return turns.log(asked)
-    from rollouts.commands import app  # noqa: PLC0415 - Typer costs 130 ms, which hooks must not pay
-
-    return app.run(words)
-
-
-def _os_error_words(error: OSError) -> str:
-    import errno  # noqa: PLC0415 - only for a failure
-
-    name = os.fsdecode(error.filename) if isinstance(error.filename, str | bytes) else ""
-    what = f"{name}: {error.strerror}" if name else str(error.strerror or error)
-    advice = {
-        errno.ENOSPC: "the disk is full; free some space and try again",
-        errno.EDQUOT: "the quota is used up; free some space and try again",
-        errno.EROFS: "the file system is read-only",
-        errno.EACCES: "check its owner and permissions",
-        errno.EPERM: "check its owner and permissions",
-        errno.ENOTDIR: "a part of that path is a file; check ROLLOUTS_HOME",
-        errno.EEXIST: "it is in the way",
-        errno.EMFILE: "too many open files",
-    }.get(error.errno or 0)
-    return f"{what}; {advice}" if advice else what
-
-
-def _log_bug() -> str:
-    """Writes the traceback of the current exception to a file and returns the file's path."""
-    import tempfile  # noqa: PLC0415 - only for a failure
-    import traceback  # noqa: PLC0415 - only for a failure
-
-    folder = paths.home().logs
-    try:
-        os.makedirs(folder, mode=0o700, exist_ok=True)
-    except OSError:
-        folder = tempfile.gettempdir()
-    with tempfile.NamedTemporaryFile("w", dir=folder, prefix="bug-", suffix=".log", delete=False) as file:
-        traceback.print_exc(file=file)
-    return file.name
+        code = app.run(words)
+    return code
 
 
 def _report(message: str, code: int) -> int:
@@ -133,11 +116,11 @@ def exit_code(words: list[str]) -> int:  # noqa: PLR0911 - one a kind of failure
     except RolloutsError as error:
         return _report(str(error), error.exit_code)
     except OSError as error:
-        return _report(_os_error_words(error), 1)
+        return _report(os_error_words(error), 1)
     except KeyboardInterrupt:
         return _report("interrupted; nothing was left half done", INTERRUPTED)
     except Exception:  # noqa: BLE001 - the boundary: a bug ends in a file, never in a user's face
-        return _report(f"this is a bug in Rollouts; its traceback is in {_log_bug()}", BUG)
+        return _report(f"this is a bug in Rollouts; its traceback is in {logged_bug(paths.home().logs)}", BUG)
     return code
 
 

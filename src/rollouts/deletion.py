@@ -19,7 +19,9 @@ from rollouts.storage.lock import FolderGoneError, Lock
 from rollouts.storage.opening import opened
 from rollouts.storage.upkeep import Alone
 
-_OURS = re.compile(r"rollouts\.sqlite(-wal|-shm|-journal|\.v\d+-backup|\.new.*|\.damaged-.*|\.v\d+-backup\..*\.new)?$")
+_OURS = re.compile(
+    r"missed$|rollouts\.sqlite(-wal|-shm|-journal|\.v\d+-backup|\.new.*|\.damaged-.*|\.v\d+-backup\..*\.new)?$"
+)
 _STORE = re.compile(r"[0-9a-f]{32}(\.[0-9a-f]{8}\.deleted)?$")
 _BUG_LOG = re.compile(r"bug-.*\.log$")
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+
 
 class RolloutsError(Exception):
     """An expected failure: what happened, to what, and what to do next, in one sentence."""
@@ -19,6 +21,10 @@ class InterruptedMidwayError(RolloutsError):
     """Ctrl-C came when part of the work was done, and says how to take that back."""
 
     exit_code = 130
+
+
+class OutOfTimeError(KeyboardInterrupt):
+    """The time that an agent gives its hooks is over; it ends everything as Ctrl-C does: no code goes on from it."""
 
 
 class CommandError(RolloutsError):
@@ -58,3 +64,36 @@ class DamagedCatalogError(RolloutsError):
 
 class DamagedStoreError(RolloutsError):
     """A store lacks something that the catalog promises."""
+
+
+def os_error_words(error: OSError) -> str:
+    """What the system says, and what to do about it."""
+    import errno  # noqa: PLC0415 - only for a failure
+
+    name = os.fsdecode(error.filename) if isinstance(error.filename, str | bytes) else ""
+    what = f"{name}: {error.strerror}" if name else str(error.strerror or error)
+    advice = {
+        errno.ENOSPC: "the disk is full; free some space and try again",
+        errno.EDQUOT: "the quota is used up; free some space and try again",
+        errno.EROFS: "the file system is read-only",
+        errno.EACCES: "check its owner and permissions",
+        errno.EPERM: "check its owner and permissions",
+        errno.ENOTDIR: "a part of that path is a file; check ROLLOUTS_HOME",
+        errno.EEXIST: "it is in the way",
+        errno.EMFILE: "too many open files",
+    }.get(error.errno or 0)
+    return f"{what}; {advice}" if advice else what
+
+
+def logged_bug(folder: str) -> str:
+    """Writes the traceback of the current exception to a file in `folder`, or elsewhere. Returns the file's path."""
+    import tempfile  # noqa: PLC0415 - only for a failure
+    import traceback  # noqa: PLC0415 - only for a failure
+
+    try:
+        os.makedirs(folder, mode=0o700, exist_ok=True)
+    except OSError:
+        folder = tempfile.gettempdir()
+    with tempfile.NamedTemporaryFile("w", dir=folder, prefix="bug-", suffix=".log", delete=False) as file:
+        traceback.print_exc(file=file)
+    return file.name

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from rollouts.errors import RolloutsError
 from rollouts.record import Record
+
+_ID_BYTES = 4096
 
 
 class Workspace(Record):
@@ -25,6 +28,8 @@ class Turn(Record):
     metadata: str
     """The text of a JSON object, verbatim."""
     agent: str | None = None
+    only_news: bool = False
+    """Nothing is stored when the files are as at the session's last turn."""
 
 
 class Snapshot(Record):
@@ -75,6 +80,21 @@ class RemoteDefaults(Record):
     prefix: str
     visibility: str
     """private, public or internal."""
+
+
+def identifier(text: str, what: str) -> str:
+    """A session's or message's id, checked; `what` names it in the error.
+
+    Raises:
+        RolloutsError: it is empty, too long, or no text that a file or a tag could hold.
+    """
+    try:
+        size = len(text.encode())
+    except UnicodeEncodeError:
+        raise RolloutsError(f"the {what} id is not UTF-8 text; pass the agent's own id") from None
+    if not 0 < size <= _ID_BYTES or "\0" in text:
+        raise RolloutsError(f"the {what} id must be 1 to {_ID_BYTES} bytes of text without NUL; this one has {size}")
+    return text
 
 
 def safety_session(workspace_id: str) -> str:

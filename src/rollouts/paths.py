@@ -30,6 +30,11 @@ class Home(Record):
         return f"{self.path}/logs"
 
     @property
+    def missed(self) -> str:
+        """The file that says which event of an agent came to nothing last."""
+        return f"{self.path}/missed"
+
+    @property
     def workspaces(self) -> str:
         return f"{self.path}/workspaces"
 

@@ -7,7 +7,20 @@ from typing import Annotated
 import typer
 
 from rollouts import __version__
-from rollouts.commands import archives, demo, diff, history, remote, show, snapshot, status, trace, upkeep, workspaces
+from rollouts.commands import (
+    agents,
+    archives,
+    demo,
+    diff,
+    history,
+    remote,
+    show,
+    snapshot,
+    status,
+    trace,
+    upkeep,
+    workspaces,
+)
 from rollouts.commands.remote_defaults import defaults_app
 from rollouts.errors import RolloutsError
 
@@ -38,6 +51,7 @@ app.command("pull")(archives.pull)
 app.command("delete")(snapshot.delete)
 app.command("gc")(upkeep.gc)
 app.command("doctor")(upkeep.doctor)
+app.command("hook")(agents.hook)
 app.command("demo")(demo.demo)
 remote_app.command("set")(remote.set_)
 remote_app.command("clear")(remote.clear)

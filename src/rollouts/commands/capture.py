@@ -10,11 +10,10 @@ from rollouts.contracts.commit import SCHEMA_VERSION
 from rollouts.contracts.strict_json import MAX_BYTES, dump, one_line, parse_object
 from rollouts.contracts.strict_json import parse as parse_json
 from rollouts.errors import RolloutsError
-from rollouts.models import Snapshot, Turn
+from rollouts.models import Snapshot, Turn, identifier
 from rollouts.record import Record
 from rollouts.storage import due, opening
 
-_ID_BYTES = 4096
 _VALUES = {"--session": "session", "--message": "message", "--metadata": "metadata", "--agent": "agent"}
 _FLAGS = {"--json": "as_json", "--quiet": "quiet", "-q": "quiet", "--force": "force"}
 
@@ -40,16 +39,6 @@ def parse(words: list[str]) -> Request | None:
     return Request(**values)  # type: ignore[arg-type] # texts by _VALUES, booleans by _FLAGS
 
 
-def _identifier(text: str, what: str) -> str:
-    try:
-        size = len(text.encode())
-    except UnicodeEncodeError:
-        raise RolloutsError(f"the {what} id is not UTF-8 text; pass the agent's own id") from None
-    if not 0 < size <= _ID_BYTES or "\0" in text:
-        raise RolloutsError(f"the {what} id must be 1 to {_ID_BYTES} bytes of text without NUL; this one has {size}")
-    return text
-
-
 def _metadata(given: str) -> str:
     """The text of the metadata option: inline, `-` for stdin, or `@FILE`."""
     if given != "-" and not given.startswith("@"):
@@ -73,8 +62,8 @@ def turn_of(request: Request) -> Turn:
     Raises:
         RolloutsError: an id or the metadata is refused.
     """
-    session, message = _identifier(request.session, "session"), _identifier(request.message, "message")
-    agent = None if request.agent is None else _identifier(request.agent, "agent")
+    session, message = identifier(request.session, "session"), identifier(request.message, "message")
+    agent = None if request.agent is None else identifier(request.agent, "agent")
     metadata = _metadata(request.metadata)
     parse_object(metadata, "metadata")
     return Turn(session, message, metadata, agent)
@@ -151,10 +140,7 @@ def snapshot(request: Request) -> int:
                 _say(f"Warning: {note}")
     if taken.is_new:
         _warn_of_skipped(taken.snapshot.skipped)
-        if due.excess(home.home.store(taken.workspace.id)):
-            from rollouts.storage import upkeep  # noqa: PLC0415 - one capture in two hundred
-
-            upkeep.start(home.home, taken.workspace.id)
+        due.tidy(home.home, taken.workspace.id)
     if request.as_json:
         sys.stdout.write(as_json(taken.snapshot) + "\n")
     elif not request.quiet:

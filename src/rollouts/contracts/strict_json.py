@@ -56,6 +56,15 @@ class _AsWritten(_Rules):
     parse_int = Number  # type: ignore[assignment] # as above
 
 
+class _AsFound(_Rules):
+    strict = False
+    object_pairs_hook = None  # type: ignore[assignment] # then the scanner makes plain dicts, the last key winning
+
+    @staticmethod
+    def parse_constant(name: str) -> Json:  # noqa: ARG004 - the scanner gives it
+        return None
+
+
 def _check_depth_and_text(value: Json) -> None:
     level = [value]
     for _ in range(MAX_DEPTH + 1):
@@ -105,6 +114,21 @@ def parse(text: str, *, as_written: bool = False) -> Json:
     if text[end:].strip(_WHITESPACE):
         raise ValueError(f"there is text after the value, at character {end}")
     _check_depth_and_text(value)
+    return value
+
+
+def parse_foreign(text: str) -> Json:
+    """Parses JSON of other programs, which may hold what these rules refuse: keys twice, NaN, half a character.
+
+    Raises:
+        ValueError: it is no JSON all the same.
+    """
+    try:
+        value, _ = _scan(text, len(text) - len(text.lstrip(_WHITESPACE)), _AsFound)
+    except StopIteration as error:
+        raise ValueError(f"a value is expected at character {error.value}") from None
+    except RecursionError:
+        raise ValueError("it is nested too deeply") from None
     return value
 
 

@@ -15,7 +15,7 @@ from rollouts.errors import DamagedCatalogError, RolloutsError
 from rollouts.models import Selection, Snapshot, Turn, Workspace
 from rollouts.paths import Home, is_inside
 from rollouts.record import Record
-from rollouts.storage import workspace
+from rollouts.storage import clock, workspace
 from rollouts.storage.catalog import Catalog
 from rollouts.storage.git_store import GitStore
 from rollouts.storage.lock import FolderGoneError, Lock
@@ -186,7 +186,7 @@ class Archive:
     # Capture
 
     def snapshot(self, place: Place, turn: Turn) -> Taken:
-        """Captures the workspace, unless this turn of it is stored already.
+        """Captures the workspace, unless this turn of it is stored already, or has no news where only news is wanted.
 
         A failure is noted beside the store (`failures`).
 
@@ -196,7 +196,7 @@ class Archive:
         try:
             return self._snapshot(place, turn)
         except (RolloutsError, OSError) as error:
-            self._note_failure(place, turn, error)
+            self.note_failure(place, turn, error)
             raise
 
     def _snapshot(self, place: Place, turn: Turn) -> Taken:
@@ -211,14 +211,14 @@ class Archive:
             except GoneError:
                 continue  # it is registered anew
 
-    def _note_failure(self, place: Place, turn: Turn, error: RolloutsError | OSError) -> None:
+    def note_failure(self, place: Place, turn: Turn, error: RolloutsError | OSError) -> None:
         """Leaves a note for `status`; the failure itself is what matters, and is told whatever becomes of this."""
         from rollouts.storage import failures  # noqa: PLC0415 - only for a failure
 
         try:
             record = self.catalog.workspace_at(os.fsdecode(place.root))
             if record:
-                failures.note(self.home.workspace(record.id), failures.Failure.of(turn, _now(), error))
+                failures.note(self.home.workspace(record.id), failures.Failure.of(turn, clock.now(), error))
         except (RolloutsError, OSError):
             return
 
@@ -236,7 +236,7 @@ class Archive:
         if known:
             return Taken(known, record, is_new=False)
         try:
-            return Taken(self._capture(place, record, turn, lock), record, is_new=True)
+            return self._capture(place, record, turn, lock)
         except (RolloutsError, OSError):
             store.sweep()
             lock.write(b"")
@@ -259,7 +259,7 @@ class Archive:
         return record or self._added(place)
 
     def _added(self, place: Place) -> Workspace:
-        new = Workspace(os.urandom(16).hex(), os.fsdecode(place.root), None, _now(), workspace.identity(place))
+        new = Workspace(os.urandom(16).hex(), os.fsdecode(place.root), None, clock.now(), workspace.identity(place))
         with self.catalog:
             return self.catalog.add_workspace(new, self.home.store(new.id))
 
@@ -325,15 +325,19 @@ class Archive:
         lock.write(b"")
         return captured
 
-    def _capture(self, place: Place, record: Workspace, turn: Turn, lock: Lock) -> Snapshot:
+    def _capture(self, place: Place, record: Workspace, turn: Turn, lock: Lock) -> Taken:
         from rollouts.storage import capture  # noqa: PLC0415 - a turn that is stored already needs none of it
 
         store = self.store(record.id)
         snapshot_id = os.urandom(16).hex()
         lock.write(snapshot_id.encode())
-        captured_at = _now()
+        captured_at = clock.now()
         vcs = workspace.vcs(place)
         captured = capture.capture(place, store, capture.limits(self.home, place.root), self.home.kept(record.id))
+        last = self.catalog.latest(record.id, turn.session_id) if turn.only_news else None
+        if last and last.tree == captured.tree:
+            lock.write(b"")
+            return Taken(last, record, is_new=False)
         draft = Snapshot(
             *(snapshot_id, record.id, turn.session_id, turn.message_id, ""),
             *(vcs, turn.metadata, captured_at, turn.agent),
@@ -352,7 +356,7 @@ class Archive:
             store.drop_ref(snapshot_id)
             raise
         lock.write(b"")
-        return snapshot
+        return Taken(snapshot, record, is_new=True)
 
     def tree_now(self, place: Place, record: Workspace) -> Captured:
         """`look`, for who does not hold the workspace's lock."""
@@ -367,9 +371,3 @@ class Archive:
 
             after_crash.recover(self.home, self.catalog, record, note)
             lock.write(b"")
-
-
-def _now() -> str:
-    """UTC in ISO 8601, as `datetime.isoformat` writes it (whose import would cost 1 ms)."""
-    seconds, nanoseconds = divmod(time.time_ns(), 10**9)
-    return f"{time.strftime('%Y-%m-%dT%H:%M:%S', time.gmtime(seconds))}.{nanoseconds // 1000:06d}+00:00"

@@ -5,6 +5,8 @@ from __future__ import annotations
 import os
 from itertools import islice
 
+from rollouts.paths import Home
+
 _LOOSE = 8  # in one of 256 folders over which git spreads them evenly: about 2,000
 _REFS = 256
 _PACKS = 50
@@ -26,3 +28,11 @@ def excess(store: str) -> str | None:
     if _count(f"{store}/refs/snapshots", _REFS) >= _REFS:
         return "loose refs"
     return "packs" if _count(f"{store}/objects/pack", 2 * _PACKS) >= 2 * _PACKS else None
+
+
+def tidy(home: Home, workspace_id: str) -> None:
+    """After a capture: has the store packed, behind it, when there is too much of anything."""
+    if excess(home.store(workspace_id)):
+        from rollouts.storage import upkeep  # noqa: PLC0415 - one capture in two hundred
+
+        upkeep.start(home, workspace_id)

@@ -6,12 +6,12 @@ The next success overtakes it by its time; nothing is cleared.
 from __future__ import annotations
 
 import os
-import time
 
 from rollouts.contracts.strict_json import dump, parse_object
 from rollouts.errors import RolloutsError
 from rollouts.models import Turn
 from rollouts.record import Record
+from rollouts.storage import clock
 
 
 class Failure(Record):
@@ -25,11 +25,6 @@ class Failure(Record):
     def of(turn: Turn, at: str, error: Exception) -> Failure:
         said = str(error) if not isinstance(error, OSError) else f"{error.filename or 'a file'}: {error.strerror}"
         return Failure(at, turn.session_id, turn.message_id, said.encode(errors="replace").decode())
-
-
-def _moment(nanoseconds: int) -> str:
-    seconds, rest = divmod(nanoseconds, 10**9)
-    return f"{time.strftime('%Y-%m-%dT%H:%M:%S', time.gmtime(seconds))}.{rest // 1000:06d}+00:00"
 
 
 def _path(folder: str) -> str:
@@ -57,5 +52,5 @@ def last(folder: str) -> Failure | None:
         return None
     except (RolloutsError, ValueError, KeyError):
         return Failure(
-            _moment(written), None, None, "what failed could not be written down: the disk was full, perhaps"
+            clock.moment(written), None, None, "what failed could not be written down: the disk was full, perhaps"
         )

@@ -251,3 +251,22 @@ def test_a_hook_imports_nothing_heavy(repo: Path, tmp_path: Path) -> None:
         finally:
             os.dup2(saved, 0)
             os.close(saved)
+
+
+# Where it is told
+
+
+def test_status_tells_a_miss_until_the_session_is_captured_again(repo: Path, plain: Path) -> None:
+    assert "missed" not in ok("status", repo)
+    told("codex", event("codex", "UserPromptSubmit", repo))
+    told("codex", event("codex", "Stop", repo), env={"PATH": "/nowhere"})
+    found = json.loads(ok("status", plain, "--json"))["missed"]
+    assert {name: found[name] for name in ("agent", "session_id", "directory")} == {
+        "agent": "codex",
+        "session_id": "s",
+        "directory": str(repo),
+    }
+    assert "git was not found on PATH" in found["error"]
+    assert f"codex in {repo}: git was not found on PATH" in ok("status", plain)
+    told("codex", event("codex", "Stop", repo))
+    assert json.loads(ok("status", plain, "--json"))["missed"] is None

@@ -17,7 +17,7 @@ from rollouts.storage import sizes
 def status(path: Path) -> dict[str, Any]:
     """What status says of a path that is a workspace."""
     document = json.loads(ok("status", path, "--json"))
-    assert document.keys() == {"schema_version", "home", "workspace"}
+    assert document.keys() == {"schema_version", "home", "missed", "workspace"}
     found: dict[str, Any] = document["workspace"]
     return found
 
@@ -33,7 +33,12 @@ def refused(repo: Path, message: str = "lost") -> str:
 
 def test_a_directory_that_is_no_workspace_yet_is_no_error(plain: Path, home: Path) -> None:
     assert ok("status", plain) == f"home: {home}\nworkspace: none yet; `rollouts snapshot` makes one of {plain}\n"
-    assert json.loads(ok("status", plain, "--json")) == {"schema_version": 1, "home": str(home), "workspace": None}
+    assert json.loads(ok("status", plain, "--json")) == {
+        "schema_version": 1,
+        "home": str(home),
+        "missed": None,
+        "workspace": None,
+    }
     assert not home.exists()
 
 

@@ -7,9 +7,10 @@ import time
 
 from rollouts.models import Session, Snapshot, Workspace, safety_session
 from rollouts.record import Record
-from rollouts.storage import due, failures, sizes, upkeep
+from rollouts.storage import due, failures, misses, sizes, upkeep
 from rollouts.storage.archive import Archive, UnknownWorkspaceError
 from rollouts.storage.failures import Failure
+from rollouts.storage.misses import Miss
 from rollouts.storage.upkeep import FAILED, Attempt
 
 _LONG = 3600.0
@@ -69,3 +70,12 @@ def of(archive: Archive, path: str) -> Status | None:
     count = sum(session.snapshots for session in own)
     size = sizes.estimated(folder) if os.path.isdir(folder) else 0
     return Status(workspace, len(own), count, success, failure, size, _upkeep(archive, workspace))
+
+
+def missed(archive: Archive) -> Miss | None:
+    """The last event of an agent that came to nothing, when no turn of its session has been captured since."""
+    miss = misses.last(archive.home)
+    if miss is None or miss.session_id is None:
+        return miss
+    turns = archive.catalog.snapshots(session_id=miss.session_id)
+    return None if turns and turns[-1].captured_at > miss.at else miss

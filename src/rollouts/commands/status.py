@@ -12,6 +12,7 @@ from rollouts.models import Snapshot
 from rollouts.status import Status, Upkeep
 from rollouts.storage import opening
 from rollouts.storage.failures import Failure
+from rollouts.storage.misses import Miss
 
 
 def _success_json(found: Snapshot | None) -> dict[str, object] | None:
@@ -25,13 +26,13 @@ def _success_json(found: Snapshot | None) -> dict[str, object] | None:
     }
 
 
-def _document(home: str, found: Status | None) -> dict[str, object]:
+def _document(home: str, found: Status | None, miss: Miss | None) -> dict[str, object]:
+    shared: dict[str, object] = {"home": home, "missed": miss and miss._asdict()}
     if found is None:
-        return {"home": home, "workspace": None}
+        return shared | {"workspace": None}
     root = found.workspace.root_path
     failed = found.upkeep.failed
-    return {
-        "home": home,
+    return shared | {
         "workspace": {
             "id": found.workspace.id,
             **output.path_fields(root, "root_path"),
@@ -61,6 +62,11 @@ def _upkeep_words(upkeep: Upkeep) -> str:
 def _failure_words(failure: Failure) -> str:
     turn = f", session {failure.session_id}, message {failure.message_id}" if failure.session_id else ""
     return f"{_second(failure.at)}{turn}: {failure.error}"
+
+
+def _miss_words(miss: Miss) -> str:
+    where = f" in {miss.directory}" if miss.directory else ""
+    return f"{_second(miss.at)}, {miss.agent or 'an agent'}{where}: {miss.error}"
 
 
 def _second(moment: str) -> str:
@@ -98,13 +104,15 @@ def status_(workspace: Workspace = ".", as_json: AsJson = False) -> None:
     home = paths.home()
     with opening.opened_for_reading(home) as archive:
         output.warn(archive.notes)
-        found = status.of(archive, workspace)
+        found, miss = status.of(archive, workspace), status.missed(archive)
     if found is None and not os.path.isdir(workspace):
         raise UsageError(f"Directory '{workspace}' {'is a file' if os.path.lexists(workspace) else 'does not exist'}.")
     if as_json:
-        output.document(_document(home.path, found))
+        output.document(_document(home.path, found, miss))
         return
     output.line(f"home: {home.path}")
+    if miss:
+        output.line(f"missed: {capture.shown(_miss_words(miss))}")
     if found:
         _print(found)
     else:

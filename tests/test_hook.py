@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import signal
 import subprocess
 import time
@@ -174,18 +175,55 @@ def test_a_limit_that_is_no_number_of_seconds_is_a_miss(text: str, repo: Path, h
     assert messages(home) == [] if (home / "rollouts.sqlite").exists() else True
 
 
+def slow_git(folder: Path, seconds: int) -> dict[str, str]:
+    """An environment whose git takes its time."""
+    real = shutil.which("git")
+    path = put(folder, "bin/git", f'#!/bin/sh\nsleep {seconds}\nexec {real} "$@"\n'.encode(), mode=0o755)
+    return {"PATH": f"{path.parent}:{os.environ['PATH']}"}
+
+
+def settled(path: Path) -> None:
+    """Waits until a file is gone."""
+    deadline = time.monotonic() + 60
+    while path.exists():
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
+
+
 def test_a_hook_whose_time_runs_out_stops_and_tells_status(repo: Path, home: Path, tmp_path: Path) -> None:
     told("codex", event("codex", "UserPromptSubmit", repo))
-    slow = put(tmp_path, "bin/git", b"#!/bin/sh\nexec sleep 60\n", mode=0o755)
     started = time.monotonic()
-    path = f"{slow.parent}:{os.environ['PATH']}"
-    told("codex", event("codex", "Stop", repo), env={"PATH": path, "ROLLOUTS_HOOK_TIMEOUT": "1"})
+    told("codex", event("codex", "Stop", repo), env={**slow_git(tmp_path, 60), "ROLLOUTS_HOOK_TIMEOUT": "1"})
     assert time.monotonic() - started < 20
     assert messages(home) == ["t1"]
     assert "longer than 1 seconds" in missed(home)
     failure = json.loads(ok("status", repo, "--json"))["workspace"]["last_failure"]
     assert (failure["session_id"], failure["message_id"]) == ("s", "t1:end")
     assert "longer than 1 seconds" in failure["error"]
+
+
+def test_after_a_first_capture_that_took_too_long_turns_are_captured_again(
+    repo: Path, home: Path, tmp_path: Path
+) -> None:
+    sent = event("codex", "UserPromptSubmit", repo)
+    told("codex", sent, env={**slow_git(tmp_path, 1), "ROLLOUTS_HOOK_TIMEOUT": "2"})
+    assert "longer than 2 seconds" in missed(home)
+    (folder,) = (home / "workspaces").iterdir()
+    put(tmp_path, "bin/git", f'#!/bin/sh\nexec {shutil.which("git")} "$@"\n'.encode(), mode=0o755)
+    settled(folder / "slow")
+    assert not rows(home)
+    told("codex", sent)
+    assert messages(home) == ["t1"]
+
+
+def test_turns_are_missed_at_once_while_a_slow_workspace_is_made_ready(repo: Path, home: Path) -> None:
+    told("codex", event("codex", "UserPromptSubmit", repo))
+    (folder,) = (home / "workspaces").iterdir()
+    put(folder, "slow")
+    assert "a while ago" in told("codex", event("codex", "Stop", repo)).err
+    assert messages(home) == ["t1"]
+    hours_ago = time.time() - 7200
+    os.utime(folder / "slow", (hours_ago, hours_ago))
     told("codex", event("codex", "Stop", repo))
     assert messages(home) == ["t1", "t1:end"]
 

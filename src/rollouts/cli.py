@@ -38,10 +38,10 @@ def _called_by_programs(words: list[str]) -> int | None:
         from rollouts.commands import hook  # noqa: PLC0415 - each way imports what it needs
 
         return hook.run(words[1:])
-    if words[:1] == ["_upkeep"] or words[:1] == ["_ingest"]:
+    if words and words[0] in {"_upkeep", "_ingest", "_prepare"}:
         from rollouts.commands import background  # noqa: PLC0415 - each way imports what it needs
 
-        return (background.upkeep if words[0] == "_upkeep" else background.ingest)(words[1:])
+        return background.run(words[0], words[1:])
     return None
 
 

@@ -24,7 +24,15 @@ class InterruptedMidwayError(RolloutsError):
 
 
 class OutOfTimeError(KeyboardInterrupt):
-    """The time that an agent gives its hooks is over; it ends everything as Ctrl-C does: no code goes on from it."""
+    """The time that an agent gives its hooks is over; it ends everything as Ctrl-C does: no code goes on from it.
+
+    Attributes:
+        limit: how many seconds that was.
+    """
+
+    def __init__(self, limit: float) -> None:
+        self.limit = limit
+        super().__init__(f"it took longer than {limit:g} seconds and was stopped; ROLLOUTS_HOOK_TIMEOUT sets the limit")
 
 
 class CommandError(RolloutsError):

@@ -15,7 +15,7 @@ from rollouts.errors import OutOfTimeError, RolloutsError
 from rollouts.models import Turn, identifier
 from rollouts.paths import Home
 from rollouts.process import detach
-from rollouts.storage import due, opening
+from rollouts.storage import due, opening, slow
 from rollouts.storage.archive import Archive, Taken
 from rollouts.storage.workspace import Place
 
@@ -59,6 +59,24 @@ def _turn(agent: str, happened: Moment) -> Turn:
     return Turn(session, message, dump(happened.metadata), agent, happened.only_news)
 
 
+def _refuse_slow(archive: Archive, place: Place) -> None:
+    record = archive.catalog.workspace_at(os.fsdecode(place.root))
+    if record and slow.is_postponed(archive.home.workspace(record.id)):
+        raise RolloutsError(
+            f"a capture of {record.root_path} took longer than the time limit a while ago;"
+            " it is made ready behind the agent, and turns are captured again when it is"
+        )
+
+
+def _give_up(archive: Archive, place: Place, turn: Turn, error: OutOfTimeError) -> None:
+    """Notes that time ran out, and has the workspace made ready for the next turn, which then need not wait so long."""
+    archive.note_failure(place, turn, RolloutsError(str(error)))
+    record = archive.catalog.workspace_at(os.fsdecode(place.root))
+    if record:
+        slow.note(archive.home.workspace(record.id))
+        _behind(archive.home, "_prepare", record.id, f"{error.limit:g}")
+
+
 def capture(home: Home, agent: str, happened: Moment) -> None:
     """Captures the turn of an event that has one.
 
@@ -72,18 +90,35 @@ def capture(home: Home, agent: str, happened: Moment) -> None:
     with opening.opened(home) as archive:
         place = _place(archive, happened)
         try:
+            _refuse_slow(archive, place)
             taken = _capture(archive, place, turn, repeats=happened.repeats)
         except OutOfTimeError as error:
-            archive.note_failure(place, turn, RolloutsError(str(error)))
+            _give_up(archive, place, turn, error)
             raise
     if taken.is_new:
         due.tidy(home, taken.workspace.id)
 
 
+def prepare(home: Home, workspace_id: str, limit: float) -> None:
+    """Makes a workspace ready whose capture took longer than `limit` seconds.
+
+    Raises:
+        RolloutsError, OSError: it cannot be captured at all.
+    """
+    with opening.opened(home) as archive:
+        record = archive.catalog.workspace(workspace_id)
+        if record:
+            slow.prepare(archive, record, limit)
+
+
+def _behind(home: Home, *words: str) -> None:
+    """Starts a process of this program's that nobody waits for."""
+    env = {**os.environ, "ROLLOUTS_HOME": home.path}
+    # -P: the directory that this runs in, a workspace perhaps, is no place to import from
+    detach((sys.executable or "python3", "-P", "-m", "rollouts", *words), env)
+
+
 def take_in(home: Home, agent: str, happened: Moment) -> None:
-    """Starts a process of its own that takes in what the session's transcript has become; nobody waits for it."""
+    """Has what the session's transcript has become taken in, by a process that nobody waits for."""
     if happened.has_grown:
-        env = {**os.environ, "ROLLOUTS_HOME": home.path}
-        words = ("_ingest", agents.canonical(agent), happened.session_id)
-        # -P: the directory that this runs in, a workspace perhaps, is no place to import from
-        detach((sys.executable or "python3", "-P", "-m", "rollouts", *words), env)
+        _behind(home, "_ingest", agents.canonical(agent), happened.session_id)

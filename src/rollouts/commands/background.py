@@ -3,39 +3,44 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Callable
 
 from rollouts import paths
 
 _POLITE = 10
 
 
-def _step_back() -> None:
-    os.chdir("/")  # the caller's directory may be unmounted meanwhile
-    os.nice(_POLITE)
-
-
-def upkeep(words: list[str]) -> int:
-    """Packs the store of the workspace whose id is given. Returns the exit code.
-
-    Raises:
-        RolloutsError: it failed; that is noted beside the store, too.
-    """
+def _upkeep(workspace_id: str) -> None:
+    """Packs the store of a workspace."""
     from rollouts import space  # noqa: PLC0415 - each way imports what it needs
 
-    _step_back()
-    space.maintain(paths.home(), words[0])
-    return 0
+    space.maintain(paths.home(), workspace_id)
 
 
-def ingest(words: list[str]) -> int:
-    """Takes in a session's transcript: the agent and the session's id are given. Returns the exit code.
-
-    Raises:
-        RolloutsError: it failed; the next event of the session takes in the more.
-    """
+def _ingest(agent: str, session_id: str) -> None:
+    """Takes in what a session's transcript has become."""
     from rollouts import importing  # noqa: PLC0415 - each way imports what it needs
 
-    agent, session_id = words
-    _step_back()
     importing.take(paths.home(), agent, session_id)
+
+
+def _prepare(workspace_id: str, seconds: str) -> None:
+    """Makes a workspace ready whose capture took longer than so many seconds."""
+    from rollouts import hook  # noqa: PLC0415 - each way imports what it needs
+
+    hook.prepare(paths.home(), workspace_id, float(seconds))
+
+
+_WORK: dict[str, Callable[..., None]] = {"_upkeep": _upkeep, "_ingest": _ingest, "_prepare": _prepare}
+
+
+def run(what: str, words: list[str]) -> int:
+    """Does one of these. Returns the exit code.
+
+    Raises:
+        RolloutsError: it failed; whatever it was is done again at a later turn.
+    """
+    os.chdir("/")  # the caller's directory may be unmounted meanwhile
+    os.nice(_POLITE)
+    _WORK[what](*words)
     return 0

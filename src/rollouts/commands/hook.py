@@ -36,7 +36,7 @@ def _budget() -> float:
 
 def _arm(seconds: float) -> None:
     def ring(_signal: int, _at: FrameType | None) -> None:
-        raise OutOfTimeError(f"it took longer than {seconds:g} seconds and was stopped; {_VARIABLE} sets the limit")
+        raise OutOfTimeError(seconds)
 
     signals.signal(signals.SIGALRM, ring)
     signals.setitimer(signals.ITIMER_REAL, seconds)

@@ -16,7 +16,7 @@ FLOORS = (
     {"push", "pull", "fetched", "restore", "inplace", "doctor", "deletion", "space", "status", "hook"},
     {"storage", "publish", "agents"},
     {"contracts", "process", "config", "trace"},
-    {"models", "paths"},
+    {"models", "paths", "facts"},
     {"errors", "record", ""},
 )
 # Neighbours that may know each other: the archive's own rooms, what commands share, and one record in another.
@@ -150,7 +150,7 @@ def test_trace_knows_nothing_of_the_house_and_only_its_command_knows_trace() -> 
 
 def test_only_the_catalog_and_its_migrations_hold_sql() -> None:
     for name, tree in modules().items():
-        if name not in {"storage.catalog", "storage.migrations"}:
+        if name not in {"storage.catalog", "storage.sessions", "storage.migrations"}:
             assert not [text for text in texts(tree) if SQL.search(text)], name
 
 

@@ -121,6 +121,17 @@ class Catalog:
         except sqlite3.Error as error:
             raise _words(error, self.path) from error
 
+    def rows(self, sql: str, *values: Value) -> list[tuple[Value, ...]]:
+        """What a statement gives, for `sessions.py`, the other room that holds SQL."""
+        return self._rows(sql, *values)
+
+    def write_all(self, sql: str, rows: Iterable[Sequence[Value]]) -> None:
+        """Runs a statement once for each of some rows of values."""
+        try:
+            self._connection.executemany(sql, rows)
+        except sqlite3.Error as error:
+            raise _words(error, self.path) from error
+
     def __enter__(self) -> Catalog:
         """Begins a transaction that ends with the `with` block: a writing one at once, for only then waits work."""
         self._rows("BEGIN IMMEDIATE")

@@ -125,6 +125,16 @@ def sealed(
     return run(command, _sealed_environment(store, work_tree, index, **settings), stdin)
 
 
+def sealed_from(store: str, *args: str, source: int) -> None:
+    """Runs a git command on a store that reads an open file, from its beginning.
+
+    Raises:
+        CommandError: git ended with anything but 0.
+    """
+    with start(_sealed_command(args, None, streamed=False), _sealed_environment(store, None, None), source) as running:
+        running.output()
+
+
 def sealed_whatever(store: str, *args: str, source: int) -> None:
     """Runs a git command that does what it can with an open file, and fails for the rest of it."""
     with start(_sealed_command(args, None, streamed=False), _sealed_environment(store, None, None), source) as running:

@@ -55,11 +55,47 @@ def _known_tags_of_archives(connection: sqlite3.Connection) -> None:
     connection.execute("CREATE TABLE known_tags (oid TEXT PRIMARY KEY, snapshot_id TEXT NOT NULL) WITHOUT ROWID")
 
 
+def _sessions_of_agents(connection: sqlite3.Connection) -> None:
+    """What agents wrote down of their sessions, as far as lists, summaries and reports need it."""
+    connection.execute("CREATE TABLE archive_facts (name TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID")
+    connection.execute(
+        "CREATE TABLE sources (id INTEGER PRIMARY KEY, agent TEXT NOT NULL, key TEXT NOT NULL, root_id TEXT NOT NULL,"
+        " name TEXT NOT NULL, size INTEGER NOT NULL, mtime_ns INTEGER NOT NULL, offset INTEGER NOT NULL,"
+        " marks TEXT NOT NULL, state TEXT NOT NULL, unreadable_lines INTEGER NOT NULL,"
+        " unknown_records INTEGER NOT NULL, kept TEXT, UNIQUE (agent, key))"
+    )
+    connection.execute("CREATE INDEX sources_root_idx ON sources (agent, root_id)")
+    connection.execute(
+        "CREATE TABLE sessions (agent TEXT NOT NULL, session_id TEXT NOT NULL, source INTEGER NOT NULL,"
+        " parent_id TEXT, relationship TEXT CHECK (relationship IN ('subagent', 'fork', 'continuation')),"
+        " title TEXT, first_prompt TEXT, cwd TEXT, git_branch TEXT, version TEXT, model TEXT,"
+        " started_at TEXT, ended_at TEXT, last_activity_at TEXT NOT NULL, created_at TEXT NOT NULL,"
+        " message_count INTEGER NOT NULL, user_message_count INTEGER NOT NULL,"
+        " assistant_message_count INTEGER NOT NULL, tool_call_count INTEGER NOT NULL,"
+        " total_output_tokens INTEGER, peak_context_tokens INTEGER, PRIMARY KEY (agent, session_id),"
+        " FOREIGN KEY (source) REFERENCES sources(id) ON DELETE CASCADE) WITHOUT ROWID"
+    )
+    connection.execute("CREATE INDEX sessions_source_idx ON sessions (source)")
+    connection.execute("CREATE INDEX sessions_parent_idx ON sessions (agent, parent_id)")
+    connection.execute(
+        "CREATE TABLE usage (source INTEGER NOT NULL, ordinal INTEGER NOT NULL, agent TEXT NOT NULL,"
+        " session_id TEXT NOT NULL, at TEXT, model TEXT NOT NULL, input_tokens INTEGER NOT NULL,"
+        " output_tokens INTEGER NOT NULL, cache_write_tokens INTEGER NOT NULL, cache_read_tokens INTEGER NOT NULL,"
+        " reasoning_tokens INTEGER NOT NULL, cost_microusd INTEGER, dedup_key TEXT,"
+        " PRIMARY KEY (source, ordinal), FOREIGN KEY (source) REFERENCES sources(id) ON DELETE CASCADE) WITHOUT ROWID"
+    )
+    connection.execute(
+        "CREATE TABLE project_observations (cwd TEXT PRIMARY KEY, root_path TEXT NOT NULL,"
+        " repository_path TEXT, worktree_name TEXT, remotes TEXT NOT NULL, observed_at TEXT NOT NULL) WITHOUT ROWID"
+    )
+
+
 MIGRATIONS: tuple[Callable[[sqlite3.Connection], None], ...] = (
     _as_agent_rollouts_0_1,
     _facts_of_a_snapshot,
     _changes_between_trees,
     _known_tags_of_archives,
+    _sessions_of_agents,
 )
 VERSION = len(MIGRATIONS)
 

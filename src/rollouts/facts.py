@@ -74,6 +74,19 @@ class Usage(Record):
     """The same for each copy of this request, in whatever session."""
 
 
+class Progress(Record):
+    """How far a source has been read."""
+
+    offset: int = 0
+    """Bytes that need not be read again."""
+    marks: str = ""
+    """By which those bytes are known again."""
+    state: str = ""
+    """What the next look wants to know of this one."""
+    unreadable_lines: int = 0
+    unknown_records: int = 0
+
+
 class Scan(Record):
     """What a look into a source gave, over all that has been read of it so far."""
 
@@ -82,13 +95,6 @@ class Scan(Record):
     sessions: list[SessionFacts]
     usage: list[Usage]
     """Those that are new or have changed."""
-    offset: int
-    """Bytes that need not be read again."""
-    marks: str
-    """By which those bytes are known again."""
-    state: str
-    """What the next look wants to know of this one."""
-    unreadable_lines: int
-    unknown_records: int
+    progress: Progress
     is_anew: bool
     """All of it was read: what is known from earlier looks has no meaning any more."""

@@ -56,7 +56,13 @@ class Running:
     """
 
     def __init__(
-        self, command: tuple[Argument, ...], env: Mapping[str, str], stdin: Input, *, group: bool = False
+        self,
+        command: tuple[Argument, ...],
+        env: Mapping[str, str],
+        stdin: Input,
+        *,
+        group: bool = False,
+        sink: int | None = None,
     ) -> None:
         self.program = os.path.basename(os.fsdecode(command[0]))
         self._end = os.killpg if group else os.kill
@@ -64,6 +70,7 @@ class Running:
         self._stderr = _scratch()
         self._stdout, write_end = os.pipe()
         source = _source(stdin)
+        printing = write_end if sink is None else sink
         try:
             if isinstance(stdin, bytes):
                 view = memoryview(stdin)
@@ -74,7 +81,7 @@ class Running:
                 command[0],
                 command,
                 env,
-                file_actions=[(os.POSIX_SPAWN_DUP2, fd, at) for at, fd in enumerate((source, write_end, self._stderr))],
+                file_actions=[(os.POSIX_SPAWN_DUP2, fd, at) for at, fd in enumerate((source, printing, self._stderr))],
                 setsigdef=[SIGPIPE],  # Python ignores it, and a child would inherit that
                 setsid=group,
             )
@@ -160,10 +167,15 @@ class Running:
 
 
 def start(
-    command: tuple[Argument, ...], env: Mapping[str, str], stdin: Input = None, *, group: bool = False
+    command: tuple[Argument, ...],
+    env: Mapping[str, str],
+    stdin: Input = None,
+    *,
+    group: bool = False,
+    sink: int | None = None,
 ) -> Running:
-    """Starts `command` without waiting for it."""
-    return Running(command, env, stdin, group=group)
+    """Starts `command` without waiting for it; with `sink`, an open file, it prints into that and not to us."""
+    return Running(command, env, stdin, group=group, sink=sink)
 
 
 def run(command: tuple[Argument, ...], env: Mapping[str, str], stdin: bytes | None = None) -> bytes:

@@ -84,6 +84,7 @@ def _sessions_of_agents(connection: sqlite3.Connection) -> None:
         " reasoning_tokens INTEGER NOT NULL, cost_microusd INTEGER, dedup_key TEXT,"
         " PRIMARY KEY (source, ordinal), FOREIGN KEY (source) REFERENCES sources(id) ON DELETE CASCADE) WITHOUT ROWID"
     )
+    connection.execute("CREATE INDEX usage_dedup_idx ON usage (dedup_key)")
     connection.execute(
         "CREATE TABLE project_observations (cwd TEXT PRIMARY KEY, root_path TEXT NOT NULL,"
         " repository_path TEXT, worktree_name TEXT, remotes TEXT NOT NULL, observed_at TEXT NOT NULL) WITHOUT ROWID"

@@ -7,7 +7,7 @@ import time
 from collections.abc import Iterable, Mapping, Sequence
 
 from rollouts.contracts.strict_json import dump, parse
-from rollouts.facts import Scan, Source, Usage
+from rollouts.facts import Progress, Scan, Source, Usage
 from rollouts.models import safety_session
 from rollouts.record import Record
 from rollouts.storage.catalog import Catalog, Value
@@ -57,11 +57,7 @@ class Known(Record):
     name: str
     size: int
     mtime_ns: int
-    offset: int
-    marks: str
-    state: str
-    unreadable_lines: int
-    unknown_records: int
+    progress: Progress
     kept: str | None
     """Of what size and when changed it was when its transcript was last kept."""
 
@@ -186,7 +182,8 @@ def _key_in(key: str) -> str | bytes:
 
 
 def _known(row: Sequence[Value]) -> Known:
-    known = Known(*row)  # type: ignore[arg-type] # the columns' types are the schema's
+    values = (*row[:6], Progress(*row[6:11]), row[11])  # type: ignore[arg-type] # the columns' types are the schema's
+    known = Known(*values)  # type: ignore[arg-type] # as above
     key: str | bytes = known.key
     return known._replace(key=os.fsdecode(key))
 
@@ -267,18 +264,7 @@ def _add_source(catalog: Catalog, agent: str, found: Source, scan: Scan) -> int:
         " root_id = excluded.root_id, name = excluded.name, size = excluded.size, mtime_ns = excluded.mtime_ns,"
         " offset = excluded.offset, marks = excluded.marks, state = excluded.state,"
         " unreadable_lines = excluded.unreadable_lines, unknown_records = excluded.unknown_records",
-        *(
-            agent,
-            _key_in(found.key),
-            scan.root_id,
-            scan.name,
-            found.size,
-            found.mtime_ns,
-            scan.offset,
-            scan.marks,
-            scan.state,
-        ),
-        *(scan.unreadable_lines, scan.unknown_records),
+        *(agent, _key_in(found.key), scan.root_id, scan.name, found.size, found.mtime_ns, *scan.progress),
     )
     rows = catalog.rows("SELECT id FROM sources WHERE agent = ? AND key = ?", agent, _key_in(found.key))
     return int(rows[0][0] or 0)

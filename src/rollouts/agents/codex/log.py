@@ -1,0 +1,357 @@
+"""Where Codex writes its threads down, and what one pass over such a file tells.
+
+A thread is a file `rollout-<time>-<thread>.jsonl`, a subagent's one of its own (observed with 0.169.0; older forms: no
+`session_id`, lines that are the items themselves). Files that were not written for days become `.jsonl.zst`.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Iterator
+
+import msgspec
+
+from rollouts.agents import places
+from rollouts.agents.lines import Lines, parsed
+from rollouts.agents.tally import Count, Tally, moment, tokens
+from rollouts.facts import Progress, Scan, Slip, Source, Usage
+
+_NAME = re.compile(r"rollout-.*?([0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12})\.jsonl\Z")
+_DAY = re.compile(r"rollout-(\d{4}-\d\d-\d\d)")
+_ITEMS = {
+    *("message", "reasoning", "function_call", "function_call_output", "custom_tool_call", "custom_tool_call_output"),
+    *("local_shell_call", "web_search_call", "tool_search_call", "tool_search_output", "image_generation_call"),
+    *("agent_message", "additional_tools", "compaction", "compaction_summary", "ghost_snapshot", "other"),
+}
+_CALLS = {"function_call", "custom_tool_call", "local_shell_call", "web_search_call", "tool_search_call"}
+_KNOWN = {
+    *("session_meta", "turn_context", "response_item", "event_msg", "token_usage_record", "world_state", "compacted"),
+    *("inter_agent_communication", "inter_agent_communication_metadata", "state"),
+}
+_INJECTED = re.compile(
+    r"<(environment_context|user_instructions|INSTRUCTIONS|skill|skills_instructions|permissions|collaboration_mode"
+    r"|multi_agent_\w+|subagent_notification|turn_aborted|user_shell_command|tools|apps_instructions|hook_\w+)\b"
+    r"|# AGENTS\.md instructions"
+)
+
+
+class _Amounts(msgspec.Struct):
+    input_tokens: Count = None
+    cached_input_tokens: Count = None
+    cache_write_input_tokens: Count = None
+    output_tokens: Count = None
+    reasoning_output_tokens: Count = None
+    total_tokens: Count = None
+
+
+class _Info(msgspec.Struct):
+    total_token_usage: _Amounts | None = None
+    last_token_usage: _Amounts | None = None
+
+
+class _Git(msgspec.Struct):
+    branch: str | None = None
+
+
+class _Part(msgspec.Struct):
+    text: str | None = None
+
+
+class _Passed(msgspec.Struct):
+    content_item_kinds: list[str] | None = None
+
+
+class _Payload(msgspec.Struct):
+    type: str | None = None
+    id: str | None = None
+    session_id: str | None = None
+    parent_thread_id: str | None = None
+    forked_from_id: str | None = None
+    timestamp: str | None = None
+    cwd: str | None = None
+    cli_version: str | None = None
+    source: str | dict[str, msgspec.Raw] | None = None
+    git: _Git | None = None
+    model: str | None = None
+    role: str | None = None
+    content: list[_Part] | str | None = None
+    info: _Info | None = None
+    usage: _Amounts | None = None
+    response_id: str | None = None
+    turn_id: str | None = None
+    thread_name: str | None = None
+    passed: _Passed | None = msgspec.field(default=None, name="internal_chat_message_metadata_passthrough")
+
+
+class _Line(msgspec.Struct):
+    type: str | None = None
+    timestamp: str | None = None
+    payload: _Payload | None = None
+    id: str | None = None
+    """The fields from here on stand in lines of the oldest form, which are items themselves."""
+    role: str | None = None
+    content: list[_Part] | str | None = None
+    git: _Git | None = None
+    record_type: str | None = None
+
+
+class _Spawn(msgspec.Struct):
+    parent_thread_id: str | None = None
+
+
+class _Subagent(msgspec.Struct):
+    thread_spawn: _Spawn | None = None
+
+
+class _State(msgspec.Struct, omit_defaults=True):
+    tally: Tally
+    root_id: str = ""
+    has_meta: bool = False
+    segment: str = ""
+    """Whose history this is: a fork begins with a copy of another thread's."""
+    is_copy: bool = False
+    """A subagent's own history has not begun yet."""
+    model: str | None = None
+    ordinal: int = 0
+    has_records: bool = False
+    """Newer versions say what a request took in a line of its own; `token_count` repeats it."""
+    total: int = -1
+
+
+_DECODER = msgspec.json.Decoder(_Line)
+_STATE = msgspec.json.Decoder(_State)
+_SPAWN = msgspec.json.Decoder(_Subagent)
+
+
+# Where
+
+
+def _home() -> str:
+    return places.folder("CODEX_HOME", "~/.codex")
+
+
+def sources() -> Iterator[Source | Slip]:
+    """What is on this disk, looked at from outside only."""
+    for top in ("sessions", "archived_sessions"):
+        for folder, names, found in os.walk(f"{_home()}/{top}"):
+            names.sort()
+            for name in sorted([*found, *(name for name in names if name.endswith(".jsonl"))]):
+                if name.startswith("rollout-") and name.endswith((".jsonl", ".jsonl.zst")):
+                    yield _source(f"{folder}/{name}")
+
+
+def _source(path: str) -> Source | Slip:
+    if path.endswith(".zst"):
+        return Slip(path, "is compressed, which is not read yet")
+    found = _NAME.match(os.path.basename(path))
+    return places.source(path, found[1] if found else os.path.basename(path), "main.jsonl")
+
+
+def sources_of(session_id: str) -> Iterator[Source | Slip]:
+    """One session's part of it, with its subagents, whose threads are younger than it."""
+    day = ""
+    for found in sources():
+        name = os.path.basename(found.key)
+        if session_id and name.endswith((f"{session_id}.jsonl", f"{session_id}.jsonl.zst")):
+            day = (_DAY.match(name) or [""])[0]
+            yield found
+        elif day and name[: len(day)] >= day and isinstance(found, Source) and _root(found.key) == session_id:
+            yield found
+
+
+def _root(path: str) -> str | None:
+    """The session that a thread's first line names as the one that started it all."""
+    try:
+        with open(path, "rb") as file:
+            line = parsed(file.readline(1 << 20), _DECODER)
+    except OSError:
+        return None
+    return (line.payload.session_id or _parent(line.payload)) if line and line.payload else None
+
+
+def _said(item: _Payload) -> str:
+    parts = [_Part(item.content)] if isinstance(item.content, str) else item.content or []
+    return "\n".join(part.text for part in parts if part.text)
+
+
+def _parent(meta: _Payload) -> str | None:
+    """The thread that started this one as a subagent."""
+    if meta.parent_thread_id:
+        return meta.parent_thread_id
+    spawned = meta.source.get("subagent") if isinstance(meta.source, dict) else None
+    if spawned is None:
+        return None
+    subagent = parsed(bytes(spawned), _SPAWN)
+    return subagent.thread_spawn.parent_thread_id if subagent and subagent.thread_spawn else None
+
+
+def files(source: Source, scratch: str) -> dict[str, str]:  # noqa: ARG001 - other agents need it
+    """The files that are to be kept of a source: name in the transcript -> path."""
+    return {source.name: source.key}
+
+
+# What
+
+
+def scan(source: Source, before: Progress | None) -> Scan:
+    """What stands in a file; only what is new when it goes on where an earlier look ended.
+
+    Raises:
+        OSError: it cannot be read.
+    """
+    fd = os.open(source.key, os.O_RDONLY | os.O_CLOEXEC)
+    try:
+        lines = Lines(fd, before)
+        reader = _Reader(source, None if before is None or lines.is_anew else before)
+        for line in lines:
+            reader.take(line)
+        reader.unreadable += lines.too_long
+        return reader.scan(lines)
+    finally:
+        os.close(fd)
+
+
+class _Reader:
+    """One pass over the lines of a file."""
+
+    def __init__(self, source: Source, before: Progress | None) -> None:
+        self.source = source
+        self.state = _STATE.decode(before.state) if before else _State(Tally(source.root_id))
+        self.tally = self.state.tally
+        self.unreadable = before.unreadable_lines if before else 0
+        self.unknown = before.unknown_records if before else 0
+        self.usage: list[Usage] = []
+        self.prompt: str | None = None
+
+    def take(self, line: bytes) -> None:
+        if not line.strip():
+            return
+        record = parsed(line, _DECODER)
+        if record is None:
+            self.unreadable += 1
+            return
+        kind, payload = record.type or record.record_type, record.payload
+        if payload is None:
+            kind, payload = self._of_old(record)
+        if kind not in _KNOWN:
+            self.unknown += 1
+        at = moment(record.timestamp)
+        self.tally.seen(at)
+        if kind == "session_meta":
+            self._meta(payload)
+        elif kind == "turn_context":
+            self._began(payload)
+            self.state.model = payload.model or self.state.model
+            self.tally.cwd = self.tally.cwd or payload.cwd
+        elif kind == "response_item":
+            self._item(payload)
+        elif kind == "token_usage_record" and payload.usage:
+            self._record(payload, payload.usage, at)
+        elif kind == "event_msg":
+            self._event(payload, at)
+
+    @staticmethod
+    def _of_old(record: _Line) -> tuple[str | None, _Payload]:
+        """A line of the oldest form as one of today's."""
+        payload = _Payload(type=record.type, id=record.id, role=record.role, content=record.content, git=record.git)
+        if record.type in _ITEMS:
+            return "response_item", payload
+        if record.type is None and record.record_type is None and record.id:
+            return "session_meta", payload
+        return record.type or record.record_type, payload
+
+    def _meta(self, meta: _Payload) -> None:
+        self.state.segment = meta.id or self.state.segment
+        if self.state.has_meta:  # of the thread whose history was copied, or once more after a compaction
+            is_other = bool(meta.id) and meta.id != self.tally.session_id
+            self.state.is_copy = is_other and self.tally.relationship == "subagent"
+            return
+        self.state.has_meta = True
+        tally = self.tally
+        tally.session_id = meta.id or tally.session_id
+        tally.cwd, tally.version = meta.cwd or tally.cwd, meta.cli_version
+        tally.git_branch = meta.git.branch if meta.git else None
+        parent = _parent(meta)
+        if parent:
+            tally.parent_id, tally.relationship = parent, "subagent"
+        elif meta.forked_from_id:
+            tally.parent_id, tally.relationship = meta.forked_from_id, "fork"
+        self.state.root_id = (meta.session_id or parent or "") if parent else tally.session_id
+        tally.seen(moment(meta.timestamp))
+
+    def _began(self, turn: _Payload) -> None:
+        """A turn began; ids of turns and threads grow with time, and one younger than the thread is its own."""
+        if turn.turn_id and turn.turn_id > self.tally.session_id:
+            self.state.is_copy = False
+
+    def _item(self, item: _Payload) -> None:
+        if item.type not in _ITEMS:
+            self.unknown += 1
+        if self.state.is_copy:
+            return
+        if item.type in _CALLS:
+            self.tally.tool_calls += 1
+        if item.type in _CALLS or (item.type == "message" and item.role == "assistant"):
+            self.tally.messages += 1
+            self.tally.assistant_messages += 1
+        elif item.type == "message" and item.role == "user":
+            self._asked(item, _said(item))
+        elif item.type == "agent_message" and self.tally.relationship == "subagent":
+            task, _, text = _said(item).partition("Payload:\n")  # which is encrypted, often
+            self._asked(item, text.strip() or task.partition("Task name:")[2].partition("\n")[0])
+
+    def _asked(self, item: _Payload, text: str) -> None:
+        """Only what a person, or the thread above, wrote: the surroundings are told in messages of the user, too."""
+        kinds = item.passed.content_item_kinds if item.passed else None
+        if not any(kind.startswith("user") for kind in kinds) if kinds else _INJECTED.match(text.lstrip()):
+            return
+        self.tally.messages += 1
+        self.tally.user_messages += 1
+        if not self.tally.has_prompt:
+            self.tally.has_prompt = True
+            self.prompt = text
+            self.tally.name(text, 0)
+
+    def _event(self, event: _Payload, at: str | None) -> None:
+        if event.type == "task_started":
+            self._began(event)
+        if event.type == "thread_name_updated":
+            self.tally.name(event.thread_name, 3)
+        if event.type != "token_count" or not event.info or not event.info.last_token_usage:
+            return
+        total = event.info.total_token_usage
+        summed = tokens(total.total_tokens) if total else -1
+        if self.state.has_records or (total and summed <= self.state.total):
+            return
+        self.state.total = max(summed, self.state.total)
+        key = f"c:{self.state.segment}:{summed}:{tokens(total.input_tokens)}" if total else None
+        self._took(event.info.last_token_usage, at, key)
+
+    def _record(self, payload: _Payload, amounts: _Amounts, at: str | None) -> None:
+        self.state.has_records = True
+        self._took(amounts, at, f"r:{payload.response_id}" if payload.response_id else None)
+
+    def _took(self, amounts: _Amounts, at: str | None, key: str | None) -> None:
+        """Input counts what was read from the cache, and written to it, as well: those are told apart here."""
+        cached, written = tokens(amounts.cached_input_tokens), tokens(amounts.cache_write_input_tokens)
+        usage = Usage(
+            *(self.state.ordinal, self.tally.session_id, at, self.state.model or ""),
+            *(max(tokens(amounts.input_tokens) - cached - written, 0), tokens(amounts.output_tokens), written, cached),
+            reasoning_tokens=tokens(amounts.reasoning_output_tokens),
+            dedup_key=key,
+        )
+        self.state.ordinal += 1
+        self.usage.append(usage)
+        self.tally.took(usage)
+
+    def scan(self, lines: Lines) -> Scan:
+        """All that is known of the file now."""
+        tally = self.tally
+        tally.model = tally.model or self.state.model
+        is_part = tally.relationship == "subagent" and bool(self.state.root_id)
+        root_id = self.state.root_id if is_part else tally.session_id
+        name = f"{tally.session_id}.jsonl" if is_part else "main.jsonl"
+        state = msgspec.json.encode(self.state).decode()
+        progress = Progress(lines.offset, lines.marks(), state, self.unreadable, self.unknown)
+        return Scan(root_id, name, [tally.facts(self.prompt)], self.usage, progress, lines.is_anew)

@@ -13,7 +13,7 @@ SOURCE = Path(__file__).parent.parent / "src" / "rollouts"
 FLOORS = (
     {"cli", "__main__"},
     {"commands"},
-    {"push", "pull", "fetched", "restore", "inplace", "doctor", "deletion", "space", "status", "hook"},
+    {"push", "pull", "fetched", "restore", "inplace", "doctor", "deletion", "space", "status", "hook", "importing"},
     {"storage", "publish", "agents"},
     {"contracts", "process", "config", "trace"},
     {"models", "paths", "facts"},

@@ -23,6 +23,9 @@ class Installer(Protocol):
 class Log(Protocol):
     """`log.py`: where its sessions lie, and what the catalog is to know of them."""
 
+    IS_EXPORTED: bool
+    """Whether `files` starts a program for each source, which takes its time."""
+
     def sources(self) -> Iterator[Source | Slip]:
         """What is on this disk, looked at from outside only."""
 

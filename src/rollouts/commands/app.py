@@ -13,6 +13,7 @@ from rollouts.commands import (
     demo,
     diff,
     history,
+    importing,
     remote,
     show,
     snapshot,
@@ -52,6 +53,7 @@ app.command("delete")(snapshot.delete)
 app.command("gc")(upkeep.gc)
 app.command("doctor")(upkeep.doctor)
 app.command("hook")(agents.hook)
+app.command("import")(importing.import_)
 app.command("demo")(demo.demo)
 remote_app.command("set")(remote.set_)
 remote_app.command("clear")(remote.clear)

@@ -21,11 +21,11 @@ def _count(folder: str, most: int) -> int:
         return 0
 
 
-def excess(store: str) -> str | None:
-    """What there is too much of in a store."""
+def excess(store: str, refs: str = "refs/snapshots") -> str | None:
+    """What there is too much of in a store, whose refs are in that folder of it."""
     if _count(f"{store}/objects/17", _LOOSE) >= _LOOSE:
         return "loose objects"
-    if _count(f"{store}/refs/snapshots", _REFS) >= _REFS:
+    if _count(f"{store}/{refs}", _REFS) >= _REFS:
         return "loose refs"
     return "packs" if _count(f"{store}/objects/pack", 2 * _PACKS) >= 2 * _PACKS else None
 

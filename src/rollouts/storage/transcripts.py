@@ -19,9 +19,9 @@ from rollouts.contracts.strict_json import Json, dump, parse
 from rollouts.errors import CommandError, DamagedStoreError, RolloutsError
 from rollouts.paths import Home
 from rollouts.record import Record
-from rollouts.storage import git, packing, upkeep
+from rollouts.storage import due, git, packing, upkeep
 from rollouts.storage.git_store import GitStore
-from rollouts.storage.lock import Lock
+from rollouts.storage.lock import BusyError, FolderGoneError, Lock
 from rollouts.storage.sessions import Key
 
 PIECE = 256 << 10
@@ -31,6 +31,7 @@ SCHEMA_VERSION = 1
 _BLOB = b"100644"
 _AT_ONCE = 64
 """Pieces that one git process reads."""
+_REFS_SECONDS = 20.0
 
 
 class Draft(Record):
@@ -289,13 +290,13 @@ class Transcripts:
         with self.locked() as lock:
             self.store.ensure()
             if lock.read():
-                self._sweep()
+                self.sweep(lock)
             lock.write(b"keeps")
-            outcomes = self._kept(batch)
+            outcomes = self._kept(batch, lock)
             lock.write(b"")
         return outcomes
 
-    def _kept(self, batch: list[Draft]) -> list[Outcome]:
+    def _kept(self, batch: list[Draft], lock: Lock) -> list[Outcome]:
         commits = self._commits([ref(draft.agent, draft.session_id) for draft in batch])
         stream = _Stream(self.folder)
         try:
@@ -307,7 +308,7 @@ class Transcripts:
             command = ("fast-import", "--quiet", "--force", "--done", "--depth=0")
             git.sealed_from(self.store.path, *options, *command, source=stream.fileno())
         except CommandError:
-            self._sweep()
+            self.sweep(lock)
             raise
         finally:
             stream.close()
@@ -336,11 +337,12 @@ class Transcripts:
             stream.commit(ref(draft.agent, draft.session_id), _message(draft, sizes), _paths(tree))
         return done
 
-    def _sweep(self) -> None:
-        """Removes what a killed git left; the caller holds the lock."""
+    def sweep(self, lock: Lock) -> None:
+        """Removes what a killed keeper left; the caller holds the lock."""
         for path in self.leftovers():
             if os.path.lexists(path):
                 os.unlink(path)
+        lock.write(b"")
 
     def leftovers(self) -> list[str]:
         """The temporary files of a git that was killed; the caller holds the lock."""
@@ -350,6 +352,42 @@ class Transcripts:
         for folder, _, files in os.walk(f"{self.store.path}/{REFS}"):
             found += [f"{folder}/{name}" for name in files if name.endswith(".lock")]
         return found
+
+    # Upkeep
+
+    def excess(self) -> str | None:
+        """What there is too much of in the store."""
+        folder = f"{self.store.path}/{REFS}"
+        agents = os.listdir(folder) if os.path.isdir(folder) else []
+        found = (due.excess(self.store.path, REFS + agent) for agent in (*agents, "none"))
+        return next(filter(None, found), None)
+
+    def pack(self) -> None:
+        """Sweeps and packs the store, unless somebody else does, or it has failed lately.
+
+        Raises:
+            RolloutsError, OSError: it failed; the next attempt waits until the cause may be gone.
+        """
+        try:
+            with upkeep.UpkeepLock(self.folder, wait=0) as alone:
+                if upkeep.is_postponed(alone.last(), self.folder):
+                    return
+                alone.write(upkeep.Attempt(upkeep.PACKING, time.time()).note())
+                self._pack(alone)
+                alone.write(b"")
+        except (BusyError, FolderGoneError):
+            return
+
+    def _pack(self, alone: upkeep.UpkeepLock) -> None:
+        try:
+            with self.locked() as lock:
+                self.sweep(lock)
+                packing.pack_refs(self.store, _REFS_SECONDS)
+            packing.pack(self.store, alone)
+        except (RolloutsError, OSError) as error:
+            needs = error.needs if isinstance(error, packing.NoRoomError) else 0
+            alone.write(upkeep.Attempt(upkeep.FAILED, time.time(), needs, str(error)).note())
+            raise
 
     # Forgetting
 
@@ -371,6 +409,13 @@ class Transcripts:
                 packing.reclaim(self.store)
                 alone.settle()
         return len(there)
+
+
+def tidy(home: Home) -> None:
+    """Has the store packed when there is too much of anything; who asks is behind an agent already."""
+    kept = Transcripts(home)
+    if kept.excess():
+        kept.pack()
 
 
 def _body(message: bytes) -> dict[str, Json]:

@@ -212,3 +212,9 @@ def vcs(place: Place) -> str:
             "remotes": _remotes(place, repository.config),
         }
     )
+
+
+def common_dir(place: Place) -> bytes | None:
+    """The directory of a workspace's repository that all its work trees share; None without a repository."""
+    repository = _repository(place.git_dir) if place.git_dir else None
+    return os.path.realpath(repository.common_dir) if repository else None

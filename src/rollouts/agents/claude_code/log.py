@@ -16,6 +16,7 @@ from rollouts.agents.lines import Lines, parsed
 from rollouts.agents.tally import Count, Tally, moment, tokens
 from rollouts.facts import Progress, Scan, Slip, Source, Usage
 
+IS_EXPORTED = False
 _LINES = ".jsonl"
 _SUBAGENT = "agent-"
 _RECENT = 32

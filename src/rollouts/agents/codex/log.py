@@ -17,6 +17,7 @@ from rollouts.agents.lines import Lines, parsed
 from rollouts.agents.tally import Count, Tally, moment, tokens
 from rollouts.facts import Progress, Scan, Slip, Source, Usage
 
+IS_EXPORTED = False
 _NAME = re.compile(r"rollout-.*?([0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12})\.jsonl\Z")
 _DAY = re.compile(r"rollout-(\d{4}-\d\d-\d\d)")
 _ITEMS = {

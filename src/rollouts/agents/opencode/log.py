@@ -21,6 +21,7 @@ from rollouts.agents.tally import Count, Tally, moment_of, tokens
 from rollouts.errors import RolloutsError
 from rollouts.facts import Progress, Scan, Slip, Source, Usage
 
+IS_EXPORTED = True
 _WAIT_SECONDS = 5.0
 _SESSIONS = (
     "SELECT s.id, s.parent_id, s.time_updated, (SELECT count(*) FROM message AS m WHERE m.session_id = s.id)"

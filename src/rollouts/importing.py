@@ -234,7 +234,8 @@ class _Taker:
             drafts: dict[str, dict[str, str]] = {}
             for number, read in enumerate(reads):
                 folder = f"{scratch}/{number}"
-                os.mkdir(folder)
+                if self.log.IS_EXPORTED:
+                    os.mkdir(folder)
                 try:
                     files = self.log.files(read.source._replace(root_id=read.scan.root_id, name=read.scan.name), folder)
                 except (OSError, RolloutsError) as error:

@@ -383,7 +383,8 @@ class Transcripts:
             with self.locked() as lock:
                 self.sweep(lock)
                 packing.pack_refs(self.store, _REFS_SECONDS)
-            packing.pack(self.store, alone)
+            if self.excess():  # after an import many refs are all there is too much of
+                packing.pack(self.store, alone)
         except (RolloutsError, OSError) as error:
             needs = error.needs if isinstance(error, packing.NoRoomError) else 0
             alone.write(upkeep.Attempt(upkeep.FAILED, time.time(), needs, str(error)).note())

@@ -12,7 +12,7 @@ from rollouts.errors import RolloutsError, UsageError
 from rollouts.models import Selection, Snapshot, Workspace
 from rollouts.paths import Home
 from rollouts.record import Record
-from rollouts.storage import removing
+from rollouts.storage import forgetting, removing, sessions
 from rollouts.storage.archive import Archive
 from rollouts.storage.catalog import Catalog
 from rollouts.storage.lock import FolderGoneError, Lock
@@ -23,6 +23,7 @@ _OURS = re.compile(
     r"missed$|rollouts\.sqlite(-wal|-shm|-journal|\.v\d+-backup|\.new.*|\.damaged-.*|\.v\d+-backup\..*\.new)?$"
 )
 _STORE = re.compile(r"[0-9a-f]{32}(\.[0-9a-f]{8}\.deleted)?$")
+_TRANSCRIPTS = re.compile(r"transcripts(\.[0-9a-f]{8}\.deleted)?$")
 _BUG_LOG = re.compile(r"bug-.*\.log$")
 
 
@@ -90,6 +91,8 @@ def carry_out(home: Home, selection: Selection) -> int:
         assert doomed.workspace is not None  # noqa: S101 - for the type checker: only everything has none
         if selection.session_id is None and selection.snapshot_id is None:
             return removing.workspace(archive, doomed.workspace)
+        if selection.snapshot_id is None and selection.message_id is None:
+            forgetting.forget(archive, [selection.session_id or ""])
         removing.snapshots(archive, doomed.workspace, doomed.snapshots)
         return len(doomed.snapshots)
 
@@ -141,6 +144,11 @@ def _doomed(folder: str) -> str:
         return removing.doom(folder)
 
 
+def _transcripts(home: Home) -> list[str]:
+    """The folder of the agents' transcripts, and what killed deletions left of such."""
+    return [f"{home.path}/{name}" for name in os.listdir(home.path) if _TRANSCRIPTS.match(name)]
+
+
 def _delete_home(home: Home) -> int:
     """Removes what Rollouts made in its home, and the home when nothing else is in it."""
     count = 0
@@ -152,9 +160,10 @@ def _delete_home(home: Home) -> int:
                 catalog.delete_snapshots(snapshots)
                 for workspace in catalog.workspaces():
                     catalog.delete_workspace(workspace.id)
+                sessions.forget_all(catalog)
         folders = [f"{home.workspaces}/{name}" for name in _names(home.workspaces) if _STORE.match(name)]
         # under another name first: no catalog is ever made from half of it
-        doomed = [_doomed(folder) for folder in folders]
+        doomed = [_doomed(folder) for folder in (*folders, *_transcripts(home))]
         for name in filter(_OURS.match, os.listdir(home.path)):
             os.unlink(f"{home.path}/{name}")
         for folder in doomed:

@@ -19,7 +19,6 @@ from rollouts.paths import Home
 from rollouts.record import Record
 from rollouts.storage import opening, projects, sessions, transcripts
 from rollouts.storage.archive import Archive
-from rollouts.storage.lock import Lock
 from rollouts.storage.sessions import Known
 from rollouts.storage.transcripts import Draft, Transcripts
 
@@ -164,7 +163,7 @@ class _Taker:
 
     def take(self, batch: list[Source]) -> Iterator[Step]:
         """A batch: read, then facts, then transcripts. Nobody else's half of it is ever seen."""
-        with Lock(f"{self.store.folder}/ingest", "the intake of agents' sessions"):
+        with self.store.taking_in():
             reads: list[_Read] = []
             failed = []
             for source in batch:

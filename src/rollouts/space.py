@@ -16,6 +16,7 @@ from rollouts.storage.archive import Archive, GoneError
 from rollouts.storage.git_store import GitStore
 from rollouts.storage.lock import BusyError, FolderGoneError, Lock
 from rollouts.storage.opening import opened
+from rollouts.storage.transcripts import Transcripts
 from rollouts.storage.upkeep import FAILED, PACKING, STARTED, Attempt, UpkeepLock
 
 _STEP_SECONDS = 20.0  # a capture that waits for the lock waits no longer for refs to be packed
@@ -176,6 +177,33 @@ def collected(archive: Archive) -> Iterator[Outcome]:
     for record in archive.catalog.workspaces():
         if archive.catalog.workspace(record.id):  # not deleted meanwhile
             yield _collected(archive, record)
+
+
+# Agents' transcripts
+
+
+class Shelved(Record):
+    """What the store of agents' transcripts takes, and what became of it."""
+
+    before: int
+    after: int | None
+    """None when nothing was done."""
+    problem: str | None = None
+
+
+def shelves(archive: Archive, *, pack: bool) -> Shelved | None:
+    """Packs the store of agents' transcripts, and drops what no session needs; None when there is none."""
+    kept = Transcripts(archive.home)
+    if not kept.exists():
+        return None
+    found = Shelved(sizes.measured(kept.folder), None)
+    if not pack:
+        return found
+    try:
+        kept.collect()
+    except (RolloutsError, OSError) as error:
+        found = found._replace(problem=str(error))
+    return found._replace(after=sizes.measured(kept.folder))
 
 
 def staging(home: Home, *, remove: bool) -> list[str]:

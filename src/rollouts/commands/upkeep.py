@@ -10,7 +10,7 @@ from rollouts import doctor as doctoring
 from rollouts import paths, space
 from rollouts.commands import capture, output
 from rollouts.commands.options import AsJson
-from rollouts.space import Outcome
+from rollouts.space import Outcome, Shelved
 from rollouts.storage import opening
 
 
@@ -71,6 +71,21 @@ def _outcome_words(found: Outcome) -> str:
     return f"freed {output.size(freed)}: {root}: {output.size(found.before)} before, {output.size(found.after)} after"
 
 
+def _shelved_json(found: Shelved) -> dict[str, object]:
+    return {"bytes_before": found.before, "bytes_after": found.after, "problem": found.problem}
+
+
+def _shelved_words(found: Shelved) -> str:
+    if found.problem is not None:
+        return f"failed: transcripts: {found.problem}"
+    if found.after is None:
+        return f"would tidy: transcripts: they take {output.size(found.before)}"
+    freed = max(found.before - found.after, 0)
+    return (
+        f"freed {output.size(freed)}: transcripts: {output.size(found.before)} before, {output.size(found.after)} after"
+    )
+
+
 def gc(
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Only say what would be done.")] = False,
     as_json: AsJson = False,
@@ -85,15 +100,20 @@ def gc(
     with (opening.opened_for_reading if dry_run else opening.opened)(home) as archive:
         output.warn(archive.notes)
         found = list(space.planned(archive) if dry_run else space.collected(archive))
+        shelved = space.shelves(archive, pack=not dry_run)
     staging = space.staging(home, remove=not dry_run)  # now that nothing of ours holds the home
     if as_json:
         workspaces = [_outcome_json(outcome) for outcome in found]
-        output.document({"dry_run": dry_run, "workspaces": workspaces, "staging": staging})
+        kept = None if shelved is None else _shelved_json(shelved)
+        output.document({"dry_run": dry_run, "workspaces": workspaces, "transcripts": kept, "staging": staging})
     else:
         for outcome in found:
             output.line(_outcome_words(outcome))
+        if shelved:
+            output.line(_shelved_words(shelved))
         for path in staging:
             output.line(f"{'would remove' if dry_run else 'removed'}: {capture.shown(path)}")
-        if not found and not staging:
+        if not found and not staging and not shelved:
             output.line("nothing to do")
-    raise typer.Exit(1 if any(outcome.problem for outcome in found) else 0)
+    failed = any(outcome.problem for outcome in found) or bool(shelved and shelved.problem)
+    raise typer.Exit(1 if failed else 0)

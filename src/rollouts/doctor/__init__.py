@@ -9,6 +9,7 @@ import sqlite3
 from rollouts import __version__
 from rollouts.doctor import home as homes
 from rollouts.doctor.finding import Finding
+from rollouts.doctor.transcripts import Shelves
 from rollouts.doctor.ward import Ward
 from rollouts.errors import CommandError, RolloutsError
 from rollouts.paths import Home, keep_private
@@ -73,6 +74,7 @@ def examine(home: Home, *, repair: bool) -> Report:
                 except CommandError as error:
                     advice = f"`git --git-dir={home.store(record.id)} fsck` says more"
                     findings.append(Finding(f"the store of {record.root_path}: {error}", advice, [], mended=False))
+            findings += Shelves(archive, repair=repair).examine()
     if os.path.isdir(home.path) and all(finding.mended for finding in damage):
         findings += homes.leftovers_of(home, repair=repair)  # now that nothing of ours holds the home
     return Report(home.path, versions, findings)

@@ -9,6 +9,7 @@ import shutil
 from rollouts.paths import Home
 
 _NEW_STORE = re.compile(r"store\.git\.[0-9a-f]{8}\.new")
+_TRANSCRIPTS = re.compile(r"transcripts\.[0-9a-f]{8}\.deleted")
 _NEW_CATALOG = re.compile(r"rollouts\.sqlite\.(v\d+-backup\.\d+\.)?new(-wal|-shm|-journal)?")
 
 
@@ -20,7 +21,10 @@ def left_behind(home: Home) -> list[str]:
         folder = f"{home.workspaces}/{name}"
         inside = os.listdir(folder) if os.path.isdir(folder) and folder not in found else []
         found += [f"{folder}/{entry}" for entry in inside if _NEW_STORE.fullmatch(entry)]
-    return found + [f"{home.path}/{name}" for name in os.listdir(home.path) if _NEW_CATALOG.fullmatch(name)]
+    names = os.listdir(home.path)
+    return found + [
+        f"{home.path}/{name}" for name in names if _NEW_CATALOG.fullmatch(name) or _TRANSCRIPTS.fullmatch(name)
+    ]
 
 
 def remove(path: str) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 from collections.abc import Iterator
 
@@ -11,6 +12,7 @@ from rollouts.errors import RolloutsError
 from rollouts.models import Snapshot, Workspace
 from rollouts.paths import Home
 from rollouts.record import Record
+from rollouts.storage import sessions
 from rollouts.storage.catalog import Catalog, rows_of_another
 from rollouts.storage.git_store import GitStore
 
@@ -197,4 +199,6 @@ def fill(catalog: Catalog, home: Home, older: list[str]) -> Rebuilt:
             catalog.adopt_settings(path)
         except RolloutsError as error:
             unreadable.append(f"archive URLs and remote defaults in {path}: {error}")
+        with contextlib.suppress(RolloutsError):  # `import` reads again what agents still have
+            sessions.adopt(catalog, path)
     return Rebuilt(workspaces, snapshots, unreadable)

@@ -6,7 +6,7 @@ import os
 import shutil
 
 from rollouts.models import Snapshot, Workspace
-from rollouts.storage import packing, upkeep
+from rollouts.storage import forgetting, packing, upkeep
 from rollouts.storage.after_crash import finish_deletions
 from rollouts.storage.archive import Archive
 
@@ -32,7 +32,8 @@ def snapshots(archive: Archive, record: Workspace, doomed: list[Snapshot]) -> No
 
 
 def workspace(archive: Archive, record: Workspace) -> int:
-    """Deletes a workspace with all its snapshots. Returns how many those were."""
+    """Deletes a workspace with all its snapshots and what is known of their sessions. Returns how many those were."""
+    forgetting.forget(archive, {row.session_id for row in archive.catalog.snapshots(record.id)})
     folder = archive.home.workspace(record.id)
     with upkeep.Alone(folder), archive.locked(record), archive.reading(record, shared=False):
         found = archive.catalog.snapshots(record.id)

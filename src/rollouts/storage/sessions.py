@@ -24,6 +24,14 @@ _USAGE = (
 _SOURCE = "id, key, root_id, name, size, mtime_ns, offset, marks, state, unreadable_lines, unknown_records, kept"
 _TRACKED = "agent, session_id, parent_id, relationship, title, cwd, model, started_at, last_activity_at"
 
+_KEPT_WHEN_UNKNOWN = {"first_prompt", "parent_id", "relationship"}
+_UPDATES = ", ".join(
+    f"{name} = coalesce(excluded.{name}, sessions.{name})"
+    if name in _KEPT_WHEN_UNKNOWN
+    else f"{name} = excluded.{name}"
+    for name in _FACTS.split(", ")
+)
+
 Key = tuple[str, str]
 """An agent and the id of one of its sessions."""
 
@@ -248,12 +256,22 @@ def ingest(catalog: Catalog, agent: str, found: Source, scan: Scan) -> None:
         f" {_UPDATES}, source = excluded.source, last_activity_at = coalesce(excluded.ended_at, sessions.created_at)",
         [(agent, *facts, number, facts.ended_at or facts.started_at or moment, moment) for facts in scan.sessions],
     )
+    if scan.is_anew and scan.usage and scan.usage[0].dedup_key and scan.sessions[0].relationship is None:
+        _mark_fork(catalog, agent, scan)
 
 
-_UPDATES = ", ".join(
-    f"{name} = coalesce(excluded.{name}, sessions.{name})" if name == "first_prompt" else f"{name} = excluded.{name}"
-    for name in _FACTS.split(", ")
-)
+def _mark_fork(catalog: Catalog, agent: str, scan: Scan) -> None:
+    """A log that begins with requests which another one holds is a fork of that: some agents say it nowhere."""
+    own, first = scan.sessions[0], scan.usage[0]
+    rows = catalog.rows(
+        "SELECT u.session_id FROM usage AS u JOIN sessions AS s ON s.agent = u.agent AND s.session_id = u.session_id"
+        " WHERE u.dedup_key = ? AND u.agent = ? AND u.session_id != ? AND s.parent_id IS NOT ?"
+        " ORDER BY s.created_at, u.session_id LIMIT 1",
+        *(first.dedup_key, agent, own.session_id, own.session_id),
+    )
+    for (original,) in rows:
+        sql = "UPDATE sessions SET parent_id = ?, relationship = 'fork' WHERE agent = ? AND session_id = ?"
+        catalog.rows(sql, original, agent, own.session_id)
 
 
 def _add_source(catalog: Catalog, agent: str, found: Source, scan: Scan) -> int:
@@ -284,6 +302,38 @@ def forget(catalog: Catalog, keys: Iterable[Key]) -> None:
             session_id,
         )
     catalog.rows("DELETE FROM project_observations WHERE cwd NOT IN (SELECT cwd FROM sessions WHERE cwd IS NOT NULL)")
+
+
+def forget_all(catalog: Catalog) -> None:
+    """Forgets every session. The caller has begun a transaction."""
+    for table in ("usage", "sessions", "sources", "project_observations"):
+        catalog.rows(f"DELETE FROM {table}")
+
+
+def adopt(catalog: Catalog, other: str) -> None:
+    """Takes over what an older copy of the catalog knows, all or nothing: in half of it sources would look as read.
+
+    Raises:
+        RolloutsError: it cannot be read to its end, or its schema knows no sessions.
+    """
+    catalog.rows("ATTACH ? AS older", other)
+    try:
+        with catalog:
+            for table in ("archive_facts", "sources", "sessions", "usage", "project_observations"):
+                catalog.rows(f"INSERT OR IGNORE INTO main.{table} SELECT * FROM older.{table}")
+    finally:
+        catalog.rows("DETACH older")
+
+
+def unkeep(catalog: Catalog, keys: Iterable[Key]) -> None:
+    """Notes that nothing is kept of some sessions, so that the next import does it again. As above."""
+    catalog.write_all("UPDATE sources SET kept = NULL WHERE agent = ? AND root_id = ?", list(keys))
+
+
+def kept_roots(catalog: Catalog) -> set[Key]:
+    """The sessions of which something is kept, as far as the catalog knows."""
+    rows = catalog.rows("SELECT DISTINCT agent, root_id FROM sources WHERE kept IS NOT NULL")
+    return {(str(agent), str(root_id)) for agent, root_id in rows}
 
 
 # Projects

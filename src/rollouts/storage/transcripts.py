@@ -198,6 +198,10 @@ class Transcripts:
         """The lock of whoever writes."""
         return Lock(f"{self.folder}/lock", "the store of transcripts")
 
+    def taking_in(self) -> Lock:
+        """The lock of whoever takes sessions in, or forgets them; it comes before all others here."""
+        return Lock(f"{self.folder}/ingest", "the intake of agents' sessions")
+
     def reading(self, *, shared: bool = True) -> Lock:
         """Held (shared) while objects are read, so that none is dropped meanwhile (which takes it alone)."""
         path = f"{self.folder}/reading.lock"
@@ -240,6 +244,13 @@ class Transcripts:
             if not isinstance(agent, str) or not isinstance(session_id, str):
                 raise DamagedStoreError(f"commit {commit} of {self.store.path} is no transcript's")
             yield agent, session_id
+
+    def keys_of(self, session_ids: Iterable[str]) -> set[Key]:
+        """Those of some sessions that something is kept of, whichever agents they are of."""
+        names = list(session_ids)
+        there = self.refs()
+        agents = {name.removeprefix(REFS).partition("/")[0] for name in there}
+        return {(agent, name) for agent in agents for name in names if ref(agent, name) in there}
 
     def refs(self) -> dict[str, str]:
         """Ref -> commit."""
@@ -353,6 +364,22 @@ class Transcripts:
             found += [f"{folder}/{name}" for name in files if name.endswith(".lock")]
         return found
 
+    def is_whole(self, commit: str) -> bool:
+        """Whether all that a commit holds can be read, and is what was kept."""
+        try:
+            for pieces in self._shelf(commit).values():
+                for _ in Content(self.store, [piece.oid for piece in pieces], 0).chunks():
+                    pass
+        except RolloutsError:
+            return False
+        return True
+
+    def drop(self, refs: Iterable[str]) -> None:
+        """Deletes refs; the caller holds the lock."""
+        commands = b"".join(f"delete {name}".encode() + b"\0\0" for name in refs)
+        if commands:
+            git.sealed(self.store.path, "update-ref", "-z", "--stdin", stdin=commands)
+
     # Upkeep
 
     def excess(self) -> str | None:
@@ -377,6 +404,23 @@ class Transcripts:
                 alone.write(b"")
         except (BusyError, FolderGoneError):
             return
+
+    def collect(self) -> None:
+        """Packs the store whatever its state, and drops what nothing in it reaches.
+
+        Raises:
+            RolloutsError, OSError: it failed.
+        """
+        with upkeep.Alone(self.folder) as alone:
+            with self.locked() as lock:
+                self.sweep(lock)
+                packing.pack_refs(self.store, _REFS_SECONDS)
+            if alone.lock:
+                packing.pack(self.store, alone.lock)
+            with self.locked(), self.reading(shared=False):
+                if packing.unreachable(self.store).objects:
+                    packing.reclaim(self.store)
+            alone.settle()
 
     def _pack(self, alone: upkeep.UpkeepLock) -> None:
         try:
@@ -403,8 +447,7 @@ class Transcripts:
         with upkeep.Alone(self.folder) as alone, self.locked(), self.reading(shared=False):
             there = sorted({ref(*key) for key in keys} & self.refs().keys())
             if there:
-                commands = b"".join(f"delete {name}".encode() + b"\0\0" for name in there)
-                git.sealed(self.store.path, "update-ref", "-z", "--stdin", stdin=commands)
+                self.drop(there)
                 for path in self.leftovers():
                     os.unlink(path)
                 packing.reclaim(self.store)

@@ -13,7 +13,7 @@ import msgspec
 from rollouts.facts import Progress
 
 _BLOCK = 1 << 20
-MAX_LINE = 256 << 20
+MAX_LINE = 128 << 20
 """Bytes of a line that is still read; the largest ones hold images."""
 _MARK = 4096
 _Shape = TypeVar("_Shape", bound=msgspec.Struct)

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 from rollouts.doctor.finding import Finding, mended
 from rollouts.errors import RolloutsError
-from rollouts.storage import packing, sessions, upkeep
+from rollouts.storage import damage, packing, sessions, upkeep
 from rollouts.storage.archive import Archive
 from rollouts.storage.sessions import Key
 from rollouts.storage.transcripts import Transcripts
@@ -71,6 +71,8 @@ class Shelves:
         if self.repair:
             with self.kept.locked(), self.kept.reading(shared=False):
                 self.kept.drop(bad)
+                self.kept.store.drop_damaged(damage.objects_in(faults))
+                packing.reclaim(self.kept.store)
             with self.catalog as catalog:
                 sessions.unkeep(catalog, [key for key in sessions.kept_roots(catalog) if ref_of(*key) in bad])
             problem += "; those were dropped, and `rollouts import` keeps again what the agents still have"

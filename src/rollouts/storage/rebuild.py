@@ -12,7 +12,6 @@ from rollouts.errors import RolloutsError
 from rollouts.models import Snapshot, Workspace
 from rollouts.paths import Home
 from rollouts.record import Record
-from rollouts.storage import sessions
 from rollouts.storage.catalog import Catalog, rows_of_another
 from rollouts.storage.git_store import GitStore
 
@@ -199,6 +198,8 @@ def fill(catalog: Catalog, home: Home, older: list[str]) -> Rebuilt:
             catalog.adopt_settings(path)
         except RolloutsError as error:
             unreadable.append(f"archive URLs and remote defaults in {path}: {error}")
+        from rollouts.storage import sessions  # noqa: PLC0415 - a first capture makes a catalog, and needs none of it
+
         with contextlib.suppress(RolloutsError):  # `import` reads again what agents still have
             sessions.adopt(catalog, path)
     return Rebuilt(workspaces, snapshots, unreadable)

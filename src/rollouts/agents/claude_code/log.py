@@ -119,6 +119,11 @@ def sources() -> Iterator[Source | Slip]:
         yield from _in_project(project.path)
 
 
+def _stem(path: str) -> str:
+    """The session that a file's name says, as text that can be stored."""
+    return os.fsencode(os.path.basename(path).removesuffix(_LINES)).decode(errors="replace")
+
+
 def _in_project(project: str) -> Iterator[Source | Slip]:
     try:
         found = places.entries(project)
@@ -127,13 +132,13 @@ def _in_project(project: str) -> Iterator[Source | Slip]:
         return
     for entry in found:
         if entry.name.endswith(_LINES):
-            stem = entry.name.removesuffix(_LINES)
+            stem = _stem(entry.name)
             is_old_subagent = stem.startswith(_SUBAGENT)
             yield places.source(
                 entry.path, "" if is_old_subagent else stem, entry.name if is_old_subagent else "main.jsonl"
             )
         elif entry.is_dir():
-            yield from _subagents(entry.path, entry.name)
+            yield from _subagents(entry.path, _stem(entry.name))
 
 
 def _subagents(folder: str, root_id: str) -> Iterator[Source | Slip]:
@@ -204,7 +209,7 @@ class _Reader:
 
     def __init__(self, source: Source, before: Progress | None) -> None:
         self.source = source
-        stem = os.path.basename(source.key).removesuffix(_LINES)
+        stem = _stem(source.key)
         self.state = _STATE.decode(before.state) if before else _State([Tally(stem)])
         self.unreadable = before.unreadable_lines if before else 0
         self.unknown = before.unknown_records if before else 0

@@ -146,7 +146,8 @@ def _source(path: str) -> Source | Slip:
     if path.endswith(".zst"):
         return Slip(path, "is compressed, which is not read yet")
     found = _NAME.match(os.path.basename(path))
-    return places.source(path, found[1] if found else os.path.basename(path), "main.jsonl")
+    name = os.fsencode(os.path.basename(path)).decode(errors="replace")
+    return places.source(path, found[1] if found else name, "main.jsonl")
 
 
 def sources_of(session_id: str) -> Iterator[Source | Slip]:

@@ -20,6 +20,11 @@ from rollouts.storage import opening, sessions
 from rollouts.storage.sessions import Tracked
 from rollouts.storage.transcripts import Transcripts
 
+if sys.version_info >= (3, 14):
+    from compression import zstd
+else:
+    from backports import zstd
+
 
 def imported(*args: str, env: dict[str, str] | None = None) -> dict[str, Any]:
     """What `import --json` says of each agent."""
@@ -128,6 +133,24 @@ def test_a_session_stands_once_and_follows_its_file(sealed: Path) -> None:
     assert query(Path(paths.home().path), "SELECT count(*) FROM usage") == [(2,)]
     logs.put_codex(sealed, logs.codex_session())
     assert "same session" in imported("codex")["codex"]["skipped"][0]["reason"]
+
+
+def test_a_log_that_codex_has_compressed_is_the_one_it_was(sealed: Path) -> None:
+    path = logs.put_codex(sealed, logs.codex_session())
+    data = path.read_bytes()
+    imported("codex")
+    path.unlink()
+    packed = path.with_name(path.name + ".zst")
+    packed.write_bytes(zstd.compress(data))
+    for agent_sessions in ((1, 1, 0, 0), (1, 0, 0, 1)):
+        assert counts(imported("codex")["codex"]) == agent_sessions
+        assert kept("codex", logs.THREAD) == {"main.jsonl": data}
+    importing.take(paths.home(), "codex", logs.THREAD)
+    assert query(Path(paths.home().path), "SELECT message_count FROM sessions") == [(3,)]
+    packed.write_bytes(zstd.compress(data * 50)[:-9])
+    row = imported("codex")["codex"]
+    assert skips(row) == (0, 1)
+    assert "Zstandard" in row["skipped"][0]["reason"]
 
 
 def test_transcripts_stay_when_the_agent_deletes_its_own(sealed: Path) -> None:

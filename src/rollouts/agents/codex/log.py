@@ -1,24 +1,28 @@
 """Where Codex writes its threads down, and what one pass over such a file tells.
 
 A thread is a file `rollout-<time>-<thread>.jsonl`, a subagent's one of its own (observed with 0.169.0; older forms: no
-`session_id`, lines that are the items themselves). Files that were not written for days become `.jsonl.zst`.
+`session_id`, lines that are the items themselves). Files that were not written for days may become `.jsonl.zst`.
 """
 
 from __future__ import annotations
 
 import os
 import re
+import tempfile
 from collections.abc import Iterator
+from typing import IO
 
 import msgspec
 
 from rollouts.agents import places
 from rollouts.agents.lines import Lines, parsed
 from rollouts.agents.tally import Count, Tally, moment, tokens
+from rollouts.errors import RolloutsError
 from rollouts.facts import Progress, Scan, Slip, Source, Usage
 
 IS_EXPORTED = False
-_NAME = re.compile(r"rollout-.*?([0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12})\.jsonl\Z")
+_PACKED = ".zst"
+_NAME = re.compile(r"rollout-.*?([0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12})\.jsonl(\.zst)?\Z")
 _DAY = re.compile(r"rollout-(\d{4}-\d\d-\d\d)")
 _ITEMS = {
     *("message", "reasoning", "function_call", "function_call_output", "custom_tool_call", "custom_tool_call_output"),
@@ -143,8 +147,6 @@ def sources() -> Iterator[Source | Slip]:
 
 
 def _source(path: str) -> Source | Slip:
-    if path.endswith(".zst"):
-        return Slip(path, "is compressed, which is not read yet")
     found = _NAME.match(os.path.basename(path))
     name = os.fsencode(os.path.basename(path)).decode(errors="replace")
     return places.source(path, found[1] if found else name, "main.jsonl")
@@ -162,12 +164,28 @@ def sources_of(session_id: str) -> Iterator[Source | Slip]:
             yield found
 
 
+def _unpack(path: str, to: IO[bytes]) -> None:
+    """Writes what a compressed log held."""
+    from rollouts.agents import unpacked  # noqa: PLC0415 - few logs are compressed
+
+    unpacked.copy(path, to)
+    to.flush()
+
+
+def _opened(path: str) -> IO[bytes]:
+    if not path.endswith(_PACKED):
+        return open(path, "rb")
+    from rollouts.agents import unpacked  # noqa: PLC0415 - as above
+
+    return unpacked.opened(path)
+
+
 def _root(path: str) -> str | None:
     """The session that a thread's first line names as the one that started it all."""
     try:
-        with open(path, "rb") as file:
+        with _opened(path) as file:
             line = parsed(file.readline(1 << 20), _DECODER)
-    except OSError:
+    except (OSError, RolloutsError):
         return None
     return (line.payload.session_id or _parent(line.payload)) if line and line.payload else None
 
@@ -188,9 +206,19 @@ def _parent(meta: _Payload) -> str | None:
     return subagent.thread_spawn.parent_thread_id if subagent and subagent.thread_spawn else None
 
 
-def files(source: Source, scratch: str) -> dict[str, str]:  # noqa: ARG001 - other agents need it
-    """The files that are to be kept of a source: name in the transcript -> path."""
-    return {source.name: source.key}
+def files(source: Source, scratch: str) -> dict[str, str]:
+    """The files that are to be kept of a source: name in the transcript -> path.
+
+    Raises:
+        OSError, RolloutsError: a compressed one cannot be read, or written again without that.
+    """
+    if not source.key.endswith(_PACKED):
+        return {source.name: source.key}
+    os.makedirs(scratch, exist_ok=True)
+    path = f"{scratch}/{source.name}"
+    with open(path, "wb") as file:
+        _unpack(source.key, file)
+    return {source.name: path}
 
 
 # What
@@ -201,17 +229,17 @@ def scan(source: Source, before: Progress | None) -> Scan:
 
     Raises:
         OSError: it cannot be read.
+        RolloutsError: it is compressed, and cannot be read either.
     """
-    fd = os.open(source.key, os.O_RDONLY | os.O_CLOEXEC)
-    try:
-        lines = Lines(fd, before)
+    with tempfile.TemporaryFile() if source.key.endswith(_PACKED) else open(source.key, "rb") as file:
+        if source.key.endswith(_PACKED):
+            _unpack(source.key, file)
+        lines = Lines(file.fileno(), before)
         reader = _Reader(source, None if before is None or lines.is_anew else before)
         for line in lines:
             reader.take(line)
         reader.unreadable += lines.too_long
         return reader.scan(lines)
-    finally:
-        os.close(fd)
 
 
 class _Reader:

@@ -270,6 +270,16 @@ def test_deleting_a_session_leaves_nothing_of_it(sealed: Path, plain: Path, home
     assert query(home, "SELECT count(*) FROM sources") == [(1,)]
 
 
+def test_a_session_without_snapshots_can_be_deleted(sealed: Path) -> None:
+    logs.put_claude(sealed, logs.claude_session())
+    imported()
+    assert "no snapshots" in run("delete", "--session", logs.SESSION, stdin=b"n\n").err
+    ok("delete", "--session", logs.SESSION, "--yes")
+    assert tracked() == {}
+    assert kept("claude-code", logs.SESSION) is None
+    failure(run("delete", "--session", logs.SESSION, "--yes"))
+
+
 def test_deleting_a_workspace_forgets_its_sessions_and_all_forgets_all(sealed: Path, plain: Path, home: Path) -> None:
     logs.put_claude(sealed, logs.claude_session())
     logs.put_codex(sealed, logs.codex_session())

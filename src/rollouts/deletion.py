@@ -17,6 +17,7 @@ from rollouts.storage.archive import Archive
 from rollouts.storage.catalog import Catalog
 from rollouts.storage.lock import FolderGoneError, Lock
 from rollouts.storage.opening import opened
+from rollouts.storage.transcripts import Transcripts
 from rollouts.storage.upkeep import Alone
 
 _OURS = re.compile(
@@ -35,6 +36,7 @@ class Doomed(Record):
     """What a selection means right now."""
 
     workspace: Workspace | None
+    """None for everything, and for a session that has no snapshots."""
     snapshots: list[Snapshot]
 
 
@@ -49,6 +51,13 @@ def _refuse_slip(path: str, workspace: Workspace) -> None:
         raise UsageError(f"Directory '{path}' {kind}.")
 
 
+def _is_only_known(archive: Archive, session_id: str) -> bool:
+    """Whether a session was taken in from its agent's files and has no snapshots, and so no workspace."""
+    if archive.catalog.count_of_turns(session_id):
+        return False
+    return bool(sessions.family(archive.catalog, [session_id]) or Transcripts(archive.home).keys_of([session_id]))
+
+
 def _select(archive: Archive, selection: Selection) -> Doomed:
     if selection.everything:
         return Doomed(None, archive.catalog.snapshots())
@@ -57,6 +66,8 @@ def _select(archive: Archive, selection: Selection) -> Doomed:
         if selection.snapshot_id is None:
             _refuse_slip(selection.path, workspace)
         return Doomed(workspace, [snapshot])
+    if selection.session_id is not None and _is_only_known(archive, selection.session_id):
+        return Doomed(None, [])
     workspace = archive.registered(selection.path)
     _refuse_slip(selection.path, workspace)
     snapshots = archive.catalog.snapshots(workspace.id, selection.session_id)
@@ -88,11 +99,12 @@ def carry_out(home: Home, selection: Selection) -> int:
         return _delete_home(home)
     with opened(home) as archive:
         doomed = _select(archive, selection)
-        assert doomed.workspace is not None  # noqa: S101 - for the type checker: only everything has none
+        if selection.session_id is not None and selection.snapshot_id is None and selection.message_id is None:
+            forgetting.forget(archive, [selection.session_id])
+        if doomed.workspace is None:
+            return 0
         if selection.session_id is None and selection.snapshot_id is None:
             return removing.workspace(archive, doomed.workspace)
-        if selection.snapshot_id is None and selection.message_id is None:
-            forgetting.forget(archive, [selection.session_id or ""])
         removing.snapshots(archive, doomed.workspace, doomed.snapshots)
         return len(doomed.snapshots)
 

@@ -94,7 +94,8 @@ def undo(
 def _question(selection: Selection, doomed: deletion.Doomed) -> str:
     if selection.everything:
         return f"Delete all Rollouts data in {paths.home().path}: {len(doomed.snapshots)} snapshots of all workspaces?"
-    assert doomed.workspace is not None  # noqa: S101 - for the type checker: only --all has none
+    if doomed.workspace is None:
+        return f"Delete the transcript of session {selection.session_id!r}, which has no snapshots?"
     root = doomed.workspace.root_path
     if selection.session_id is None and selection.snapshot_id is None:
         return f"Delete workspace data for {root}: {len(doomed.snapshots)} snapshots?"

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import json
 import sqlite3
+import sys
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
@@ -116,6 +117,27 @@ def opencode_database(home: Path) -> Path:
             connection.execute("INSERT INTO session VALUES (?, ?, ?, ?, ?, ?, ?)", row)
             _opencode_messages(connection, own)
     return path
+
+
+_PROGRAM = """#!PYTHON
+import json, sqlite3, sys
+
+rows = sqlite3.connect("DATABASE")
+sql = "SELECT id, parent_id, title, directory, version, time_created FROM session WHERE id = ?"
+own, parent, title, directory, version, created = rows.execute(sql, (sys.argv[2],)).fetchone()
+info = {"id": own, "title": title, "directory": directory, "version": version, "time": {"created": created}}
+info |= {"parentID": parent} if parent else {}
+messages = []
+for key, data in rows.execute("SELECT id, data FROM message WHERE session_id = ? ORDER BY id", (own,)).fetchall():
+    parts = rows.execute("SELECT data FROM part WHERE message_id = ? ORDER BY id", (key,))
+    messages.append({"info": json.loads(data) | {"id": key}, "parts": [json.loads(part) for part, in parts]})
+print(json.dumps({"info": info, "messages": messages}))
+"""
+
+
+def opencode_program(database: Path) -> bytes:
+    """A program that exports from that database in the form of OpenCode."""
+    return _PROGRAM.replace("PYTHON", sys.executable).replace("DATABASE", str(database)).encode()
 
 
 def _opencode_messages(connection: sqlite3.Connection, session: str) -> None:

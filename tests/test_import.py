@@ -16,7 +16,7 @@ import pytest
 import agent_logs as logs
 from helpers import ROLLOUTS, failure, git, ok, on_a_terminal, put, query, run, snapshot
 from rollouts import importing, paths
-from rollouts.storage import opening, sessions
+from rollouts.storage import opening, preparing, sessions
 from rollouts.storage.sessions import Tracked
 from rollouts.storage.transcripts import Transcripts
 
@@ -364,22 +364,50 @@ def test_the_doctor_finds_lost_transcripts_and_an_import_keeps_them_again(sealed
     ok("doctor")
 
 
-def test_a_lost_catalog_is_filled_again(sealed: Path, plain: Path, home: Path) -> None:
-    logs.put_claude(sealed, logs.claude_session())
-    snapshot(plain)
-    before = json.loads(ok("import", "--json"))["database_id"]
-    ok("gc")
-    database = home / "rollouts.sqlite"
-    data = database.read_bytes()
-    assert data.startswith(b"SQLite")
-    for name in ("rollouts.sqlite-wal", "rollouts.sqlite-shm"):
+def everything_known(home: Path) -> list[Any]:
+    return query(
+        home,
+        "SELECT agent, session_id, parent_id, relationship, title, first_prompt, cwd, model, message_count,"
+        " tool_call_count, total_output_tokens FROM sessions ORDER BY agent, session_id",
+    ) + query(home, "SELECT agent, session_id, model, output_tokens, dedup_key FROM usage ORDER BY 1, 2, 4, 5")
+
+
+def test_a_lost_catalog_is_filled_from_the_kept_transcripts(sealed: Path, tmp_path: Path, home: Path) -> None:
+    claude = logs.put_claude(sealed, logs.claude_session())
+    codex = logs.put_codex(sealed, logs.codex_session())
+    child = logs.codex_session(logs.CHILD, session_id=logs.THREAD, parent_thread_id=logs.THREAD)
+    logs.put_codex(sealed, child, logs.CHILD)
+    database = logs.opencode_database(sealed)
+    put(tmp_path / "bin", "opencode", logs.opencode_program(database), mode=0o755)
+    env = {"PATH": f"{tmp_path / 'bin'}:{os.environ['PATH']}"}
+    imported(env=env)
+    before = everything_known(home)
+    assert len(before) == 5 + 3 + 2 * 2 + 2 * 2
+    for path in (claude, codex, codex.with_name(codex.name.replace(logs.THREAD, logs.CHILD)), database):
+        path.unlink()
+    for name in ("rollouts.sqlite", "rollouts.sqlite-wal", "rollouts.sqlite-shm"):
         (home / name).unlink(missing_ok=True)
-    database.unlink()
-    ok("list")
-    assert tracked().keys() == {"s"}
-    again = json.loads(ok("import", "--json"))
-    assert again["database_id"] != before
-    assert tracked().keys() == {"s", logs.SESSION}
+    imported()
+    assert everything_known(home) == before
+    imported()
+    assert everything_known(home) == before
+    logs.put_claude(sealed, logs.claude_session())
+    imported()
+    assert everything_known(home) == before
+
+
+def test_a_damaged_catalog_keeps_its_id_where_it_can(sealed: Path, home: Path) -> None:
+    logs.put_claude(sealed, logs.claude_session())
+    first = json.loads(ok("import", "--json"))["database_id"]
+    query(home, "DROP INDEX snapshots_session_id_idx")
+    query(home, "PRAGMA wal_checkpoint(TRUNCATE)")
+    before = everything_known(home)
+    with opening.opened(paths.home()):
+        pass
+    notes = preparing.rebuilt(paths.home(), "as told")
+    assert "as told" in notes
+    assert everything_known(home) == before
+    assert json.loads(ok("import", "--json"))["database_id"] == first
 
 
 def test_a_snapshot_imports_nothing_of_this(plain: Path) -> None:

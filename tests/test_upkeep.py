@@ -337,7 +337,7 @@ def test_a_disk_without_room_is_told_and_tried_again_when_there_is_some(
 def gc(*words: str) -> dict[str, Any]:
     """What gc says of the one workspace."""
     document = json.loads(ok("gc", "--json", *words))
-    assert document.keys() == {"schema_version", "dry_run", "workspaces", "staging"}
+    assert document.keys() == {"schema_version", "dry_run", "workspaces", "transcripts", "staging"}
     [found] = document["workspaces"]
     return dict(found)
 

@@ -6,6 +6,7 @@ this is killed, what is in is whole, and the next import reads the rest.
 
 from __future__ import annotations
 
+import contextlib
 import os
 import tempfile
 import time
@@ -118,6 +119,7 @@ def carried_out(archive: Archive, plans: list[Plan]) -> Iterator[Step]:
         taker = _Taker(archive, one.agent)
         for batch in _batches(changed, _EXPORTED if taker.log.IS_EXPORTED else _SOURCES):
             yield from taker.take(batch)
+        taker.take_back()
 
 
 def _batches(sources: list[Source], most: int) -> Iterator[list[Source]]:
@@ -182,6 +184,40 @@ class _Taker:
         yield from twice
         for read in reads:
             yield self._step(read, slips.get(read.source.key))
+
+    def take_back(self) -> None:
+        """Facts of sessions that only the kept transcripts still tell of, after a catalog was lost."""
+        known = sessions.roots(self.catalog, self.agent)
+        for _, session_id in self.store.sessions(self.agent, known):
+            with (
+                self.store.taking_in(),
+                tempfile.TemporaryDirectory(dir=self.store.folder, prefix="scratch-") as scratch,
+            ):
+                with self.store.reading():
+                    found = self._laid_out(session_id, scratch)
+                with self.catalog:
+                    for source in found:
+                        self._take_back(session_id, source)
+
+    def _laid_out(self, session_id: str, folder: str) -> list[Source]:
+        """What is kept of a session, as files that are named as the agent itself would."""
+        found = []
+        for name, content in (self.store.files(self.agent, session_id) or {}).items():
+            stem, _, kind = name.rpartition(".")
+            if kind not in {"jsonl", "json"} or stem.endswith(".meta") or "/" in session_id:
+                continue  # what a log was before it was written anew
+            path = f"{folder}/{session_id if stem == 'main' else stem}.{kind}"
+            with open(path, "wb") as file:
+                file.writelines(content.chunks())
+            found.append(Source(path, session_id, name, content.size, 0))
+        return found
+
+    def _take_back(self, session_id: str, source: Source) -> None:
+        with contextlib.suppress(RolloutsError):
+            scan = self.log.scan(source, None)
+            here = source._replace(key=f"transcripts:{session_id}/{source.name}")
+            sessions.ingest(self.catalog, self.agent, here, scan)
+            sessions.note_kept(self.catalog, self.agent, {here.key: sessions.stamp(source.size, 0)})
 
     def _read(self, source: Source) -> _Read | Slip:
         known = sessions.source(self.catalog, self.agent, source.key)

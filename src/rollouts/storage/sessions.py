@@ -330,6 +330,11 @@ def unkeep(catalog: Catalog, keys: Iterable[Key]) -> None:
     catalog.write_all("UPDATE sources SET kept = NULL WHERE agent = ? AND root_id = ?", list(keys))
 
 
+def roots(catalog: Catalog, agent: str) -> set[str]:
+    """The sessions to whose transcripts any source of an agent belongs."""
+    return {str(row[0]) for row in catalog.rows("SELECT DISTINCT root_id FROM sources WHERE agent = ?", agent)}
+
+
 def kept_roots(catalog: Catalog) -> set[Key]:
     """The sessions of which something is kept, as far as the catalog knows."""
     rows = catalog.rows("SELECT DISTINCT agent, root_id FROM sources WHERE kept IS NOT NULL")

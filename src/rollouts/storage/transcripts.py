@@ -232,18 +232,25 @@ class Transcripts:
             for name, pieces in shelf.items()
         }
 
-    def sessions(self) -> Iterator[Key]:
+    def sessions(self, agent: str | None = None, but: Iterable[str] = ()) -> Iterator[Key]:
         """The agent and id of each session that something is kept of.
+
+        Args:
+            agent: only those of this one.
+            but: ids of sessions to leave out; each of the others takes a process.
 
         Raises:
             DamagedStoreError: a commit is not there, or is no transcript's.
         """
-        for commit in self.refs().values():
+        left_out = {ref(agent or "", session_id) for session_id in but}
+        for name, commit in self.refs().items():
+            if name in left_out or not name.startswith(f"{REFS}{agent or ''}"):
+                continue
             body = _body(self.store.commit_message(commit))
-            agent, session_id = body.get("agent"), body.get("session_id")
-            if not isinstance(agent, str) or not isinstance(session_id, str):
+            owner, session_id = body.get("agent"), body.get("session_id")
+            if not isinstance(owner, str) or not isinstance(session_id, str):
                 raise DamagedStoreError(f"commit {commit} of {self.store.path} is no transcript's")
-            yield agent, session_id
+            yield owner, session_id
 
     def keys_of(self, session_ids: Iterable[str]) -> set[Key]:
         """Those of some sessions that something is kept of, whichever agents they are of."""

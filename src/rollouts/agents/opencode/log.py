@@ -27,7 +27,7 @@ _SESSIONS = (
     "SELECT s.id, s.parent_id, s.time_updated, (SELECT count(*) FROM message AS m WHERE m.session_id = s.id)"
     " FROM session AS s ORDER BY s.id"
 )
-_SESSION = "SELECT parent_id, title, directory, version, time_created, time_updated FROM session WHERE id = ?"
+_SESSION = "SELECT parent_id, title, directory, version, time_created FROM session WHERE id = ?"
 _MESSAGES = "SELECT id, data FROM message WHERE session_id = ? ORDER BY time_created, id"
 _PARTS = "SELECT message_id, data FROM part WHERE session_id = ? ORDER BY message_id, id"
 
@@ -50,6 +50,7 @@ class _Time(msgspec.Struct):
 
 
 class _Message(msgspec.Struct):
+    id: str | None = None
     role: str | None = None
     model_id: str | None = msgspec.field(default=None, name="modelID")
     cost: float | None = None
@@ -63,6 +64,25 @@ class _Part(msgspec.Struct):
     synthetic: bool | None = None
 
 
+class _Info(msgspec.Struct):
+    parent_id: str | None = msgspec.field(default=None, name="parentID")
+    title: str | None = None
+    directory: str | None = None
+    version: str | None = None
+    time: _Time | None = None
+
+
+class _Entry(msgspec.Struct):
+    info: _Message | None = None
+    parts: list[_Part] | None = None
+
+
+class _Export(msgspec.Struct):
+    info: _Info | None = None
+    messages: list[_Entry] | None = None
+
+
+_EXPORT = msgspec.json.Decoder(_Export)
 _MESSAGE = msgspec.json.Decoder(_Message)
 _PART = msgspec.json.Decoder(_Part)
 
@@ -153,11 +173,13 @@ def files(source: Source, scratch: str) -> dict[str, str]:
 
 
 def scan(source: Source, before: Progress | None) -> Scan:  # noqa: ARG001 - messages change after they were written
-    """What stands in the database of a session.
+    """What stands in the database of a session, or in an export of it.
 
     Raises:
-        RolloutsError: it cannot be read, or the session is gone.
+        OSError, RolloutsError: it cannot be read, or the session is gone.
     """
+    if source.key.endswith(".json"):
+        return _scan_export(source)
     path, _, session_id = source.key.rpartition("#")
     with _opened(path) as connection:
         found = connection.execute(_SESSION, (session_id,)).fetchone()
@@ -165,30 +187,49 @@ def scan(source: Source, before: Progress | None) -> Scan:  # noqa: ARG001 - mes
             raise RolloutsError(f"session {session_id} is gone")
         reader = _Reader(session_id, found)
         for message_id, data in connection.execute(_MESSAGES, (session_id,)):
-            reader.take(message_id, data)
+            reader.take(message_id, parsed(data.encode(errors="replace"), _MESSAGE))
         for message_id, data in connection.execute(_PARTS, (session_id,)):
-            reader.take_part(message_id, data)
-    progress = Progress(unreadable_lines=reader.unreadable)
-    facts = [reader.tally.facts(reader.prompt)]
-    return Scan(source.root_id, source.name, facts, reader.usage, progress, is_anew=True)
+            reader.take_part(message_id, parsed(data.encode(errors="replace"), _PART))
+    return reader.scan(source)
+
+
+def _scan_export(source: Source) -> Scan:
+    """What an export says, for a session that OpenCode itself has no more.
+
+    Raises:
+        OSError: it cannot be read.
+        RolloutsError: it is none.
+    """
+    with open(source.key, "rb") as file:
+        export = parsed(file.read(), _EXPORT)
+    if export is None or export.info is None:
+        raise RolloutsError("is no export of OpenCode's")
+    info, name = export.info, os.path.basename(source.key).removesuffix(".json")
+    created = info.time.created if info.time else None
+    row = (info.parent_id, info.title or "", info.directory or "", info.version or "", created)
+    reader = _Reader(name, row)
+    for entry in export.messages or []:
+        if entry.info:
+            reader.take(entry.info.id or "", entry.info)
+            for part in entry.parts or []:
+                reader.take_part(entry.info.id or "", part)
+    return reader.scan(source)
 
 
 class _Reader:
     """One pass over the rows of a session."""
 
-    def __init__(self, session_id: str, row: tuple[str | None, str, str, str, int, int]) -> None:
-        parent_id, title, directory, version, created, updated = row
+    def __init__(self, session_id: str, row: tuple[str | None, str, str, str, float | None]) -> None:
+        parent_id, title, directory, version, created = row
         self.tally = Tally(session_id, parent_id, "subagent" if parent_id else None, cwd=directory, version=version)
         self.tally.name(title, 1)
         self.tally.seen(moment_of(created))
-        self.updated = updated
         self.usage: list[Usage] = []
         self.asked: list[str] = []
         self.prompt: str | None = None
         self.unreadable = 0
 
-    def take(self, message_id: str, data: str) -> None:
-        message = parsed(data.encode(errors="replace"), _MESSAGE)
+    def take(self, message_id: str, message: _Message | None) -> None:
         if message is None:
             self.unreadable += 1
             return
@@ -216,14 +257,18 @@ class _Reader:
         self.usage.append(usage)
         self.tally.took(usage)
 
-    def take_part(self, message_id: str, data: str) -> None:
-        part = parsed(data.encode(errors="replace"), _PART)
+    def take_part(self, message_id: str, part: _Part | None) -> None:
         if part is None:
             self.unreadable += 1
         elif part.type == "tool":
             self.tally.tool_calls += 1
         elif part.type == "text" and self.prompt is None and message_id in self.asked[:1] and not part.synthetic:
             self.prompt = part.text or ""
+
+    def scan(self, source: Source) -> Scan:
+        """All of it."""
+        progress = Progress(unreadable_lines=self.unreadable)
+        return Scan(source.root_id, source.name, [self.tally.facts(self.prompt)], self.usage, progress, is_anew=True)
 
 
 def _micro(dollars: float) -> int | None:

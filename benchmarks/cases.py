@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import corpus
+import sessions
 from measure import Command, Cost, Round, cost, difference, middle, peak_kb, ratio, repeat, run
 from report import Amount, Compared, Row
 
@@ -26,6 +27,9 @@ RESTORE = {10_000: 0.7}
 LOG = 2.0
 PUSH = 1.3
 MEMORY_MB = 60.0
+IMPORT_SECONDS = {"cold": 40.0, "warm": 2.0}
+"""For 10,000 sessions of 240 MB."""
+IMPORT_MEMORY_MB = 80.0
 GROWTH_KB = 40.0
 PACKED_KB = 2.0
 
@@ -337,6 +341,19 @@ def rows_at(bench: Bench, files: int) -> Iterator[Row]:
     yield from growth(bench, repository, files)
     if files == MANY_FILES:  # a thousand snapshots take minutes
         yield from packed_growth(bench, repository, files)
+
+
+def rows_of_import(bench: Bench, user: Path, count: int) -> Iterator[Row]:
+    """Sessions of agents in a user's home, taken in by an empty home of ours, and looked at again."""
+    sessions.make(user, count)
+    home, command = bench.new_path(), (bench.ours, "import")
+    scale = count / 10_000
+    for case, target in IMPORT_SECONDS.items():
+        seconds = cost(command, home=home).cpu / 1000
+        yield Amount(f"import of sessions, {case}", count, seconds, "s CPU", max(target * scale, 1.0))
+    again = bench.new_path()
+    yield Amount("memory without git's, import", count, peak_kb(command, home=again) / 1024, "MB", IMPORT_MEMORY_MB)
+    _drop(home, again)
 
 
 def rows_of_big_file(bench: Bench, megabytes: int) -> Iterator[Row]:

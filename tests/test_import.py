@@ -332,6 +332,19 @@ def test_an_import_that_is_killed_or_doubled_ends_as_one_that_was_not(sealed: Pa
     ok("doctor")
 
 
+def test_what_a_killed_import_left_goes_with_the_next(sealed: Path, home: Path) -> None:
+    logs.put_claude(sealed, logs.claude_session())
+    imported()
+    put(home, "transcripts/scratch-abc/0/main.json", b"half")
+    put(home, "transcripts/store.git.0123abcd.new/HEAD", b"half")
+    assert run("doctor").code == 1
+    logs.put_codex(sealed, logs.codex_session())
+    imported()
+    left = {path.name for path in (home / "transcripts").iterdir()}
+    assert left == {"ingest", "lock", "reading.lock", "upkeep", "store.git"}
+    ok("doctor")
+
+
 def test_interrupted_by_the_user_it_says_so(sealed: Path) -> None:
     for number in range(300):
         logs.put_claude(sealed, logs.claude_session(f"s{number}"), f"s{number}")

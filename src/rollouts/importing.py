@@ -166,6 +166,7 @@ class _Taker:
     def take(self, batch: list[Source]) -> Iterator[Step]:
         """A batch: read, then facts, then transcripts. Nobody else's half of it is ever seen."""
         with self.store.taking_in():
+            self.store.clear()
             reads: list[_Read] = []
             failed = []
             for source in batch:

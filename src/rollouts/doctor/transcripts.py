@@ -35,9 +35,10 @@ class Shelves:
 
     def _leftovers(self) -> Iterator[Finding]:
         with self.kept.locked() as lock:
-            if lock.read() or self.kept.leftovers():
+            if lock.read() or self.kept.leftovers() or self.kept.halves():
                 if self.repair:
                     self.kept.sweep(lock)
+                    self.kept.clear()
                 yield mended("the keeping of transcripts was killed", repair=self.repair)
 
     def _upkeep(self, alone: upkeep.Alone) -> Iterator[Finding]:

@@ -181,6 +181,7 @@ def _quoted(path: str) -> bytes:
     return b'"' + plain.replace(b"\\", b"\\\\").replace(b'"', b'\\"').replace(b"\n", b"\\n") + b'"'
 
 
+_HALF = re.compile(r"scratch-.*|store\.git\.[0-9a-f]{8}\.new")
 _BAD_NAME = re.compile(r"\A\.?\.?\Z|\A\.git\Z|[/\0]", re.IGNORECASE)
 
 
@@ -440,6 +441,18 @@ class Transcripts:
             needs = error.needs if isinstance(error, packing.NoRoomError) else 0
             alone.write(upkeep.Attempt(upkeep.FAILED, time.time(), needs, str(error)).note())
             raise
+
+    def halves(self) -> list[str]:
+        """What killed takers left: exports on their way, and the half of a store; the caller holds `taking_in`."""
+        names = os.listdir(self.folder) if os.path.isdir(self.folder) else []
+        return [f"{self.folder}/{name}" for name in names if _HALF.fullmatch(name)]
+
+    def clear(self) -> None:
+        """Removes that; the caller holds `taking_in`, under which alone such is made."""
+        for path in self.halves():
+            import shutil  # noqa: PLC0415 - only after a crash
+
+            shutil.rmtree(path)
 
     # Forgetting
 

@@ -6,6 +6,7 @@ It prints into a file: into a pipe it loses the end of a long export, and exits 
 from __future__ import annotations
 
 import os
+import shutil
 
 import msgspec
 
@@ -33,6 +34,8 @@ def export(session_id: str, path: str, seconds: float = SECONDS) -> None:
         RolloutsError: opencode is not installed, failed, took too long, or wrote no such document.
         OSError: the file cannot be written.
     """
+    if shutil.which("opencode") is None:
+        raise RolloutsError("opencode executable not found; install OpenCode, or put it on PATH")
     with open(path, "wb") as file:
         command = ("opencode", "export", session_id, "--pure")
         with start(command, os.environ | _SETTINGS, group=True, sink=file.fileno()) as running:
@@ -64,6 +67,6 @@ def _check(path: str, session_id: str) -> None:
     try:
         found = msgspec.json.decode(data.replace(rb"\ud", rb"\u0"), type=_Export)  # halves of surrogates are no matter
     except (msgspec.MsgspecError, UnicodeDecodeError) as error:
-        raise RolloutsError(f"opencode exported session {session_id} badly: {error}") from error
+        raise RolloutsError(f"opencode export returned invalid JSON for session {session_id!r}: {error}") from error
     if found.info.id != session_id:
         raise RolloutsError(f"opencode exported session {found.info.id} for {session_id}")

@@ -8,6 +8,10 @@ from typing import TYPE_CHECKING, Protocol
 from rollouts.agents.moment import Json, Moment
 from rollouts.facts import Progress, Scan, Slip, Source
 
+if TYPE_CHECKING:
+    from rollouts.agents.raw import Chunks, Record
+    from rollouts.agents.session import Session
+
 
 class Hooks(Protocol):
     """`hooks.py`: the agent's events. It is on the hooks' way, and imports next to nothing."""
@@ -52,17 +56,53 @@ class Log(Protocol):
         """
 
 
+class Store(Protocol):
+    """An agent's own store, looked through once for all the sessions that are asked of it."""
+
+    def record(self, session_id: str) -> Record | None:
+        """A session's record; None when the store has no such session.
+
+        Raises:
+            RolloutsError, OSError: it cannot be read.
+        """
+
+
 class Reader(Protocol):
     """`reader.py`: a session in full."""
+
+    @property
+    def Store(self) -> type[Store]:  # noqa: N802 - the class of that name on the page
+        """The agent's own store."""
+
+    def is_likely(self, session_id: str) -> bool:
+        """Whether an id looks like one of this agent's."""
+
+    def record_from(self, session_id: str, files: Mapping[str, Chunks]) -> Record | None:
+        """The record that a captured transcript holds; None when it has none of this session."""
+
+    def headline(self, record: Record) -> tuple[str, int]:
+        """A session's title and the number of its messages."""
+
+    def session(self, record: Record, last_words: Mapping[str, str] | None = None) -> Session:
+        """A session in the neutral form.
+
+        Args:
+            record: of this agent.
+            last_words: key of a turn -> what the hook at its end had as the last answer, which the record may lack.
+        """
 
 
 if TYPE_CHECKING:
     from rollouts.agents.claude_code import hooks as claude_code_hooks
     from rollouts.agents.claude_code import log as claude_code_log
+    from rollouts.agents.claude_code import reader as claude_code_reader
     from rollouts.agents.codex import hooks as codex_hooks
     from rollouts.agents.codex import log as codex_log
+    from rollouts.agents.codex import reader as codex_reader
     from rollouts.agents.opencode import hooks as opencode_hooks
     from rollouts.agents.opencode import log as opencode_log
+    from rollouts.agents.opencode import reader as opencode_reader
 
     _HOOKS: tuple[Hooks, ...] = (claude_code_hooks, codex_hooks, opencode_hooks)
     _LOGS: tuple[Log, ...] = (claude_code_log, codex_log, opencode_log)
+    _READERS: tuple[Reader, ...] = (claude_code_reader, codex_reader, opencode_reader)

@@ -236,9 +236,11 @@ class Catalog:
 
     def snapshots(self, workspace_id: str | None = None, session_id: str | None = None) -> list[Snapshot]:
         """The snapshots of a workspace, a session, or all, oldest first."""
-        which = "(?1 IS NULL OR workspace_id = ?1) AND (?2 IS NULL OR session_id = ?2)"
+        named = {"workspace_id": workspace_id, "session_id": session_id}
+        asked = {column: value for column, value in named.items() if value is not None}
+        which = " AND ".join(f"{column} = ?" for column in asked) or "1"  # so that an index serves
         sql = f"SELECT {_SNAPSHOT} FROM snapshots WHERE {which} ORDER BY captured_at, rowid"
-        return [_snapshot(row) for row in self._rows(sql, workspace_id, session_id)]
+        return [_snapshot(row) for row in self._rows(sql, *asked.values())]
 
     def latest(self, workspace_id: str, session_id: str) -> Snapshot | None:
         newest = "ORDER BY captured_at DESC, rowid DESC LIMIT 1"

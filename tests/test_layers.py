@@ -13,7 +13,20 @@ SOURCE = Path(__file__).parent.parent / "src" / "rollouts"
 FLOORS = (
     {"cli", "__main__"},
     {"commands"},
-    {"push", "pull", "fetched", "restore", "inplace", "doctor", "deletion", "space", "status", "hook", "importing"},
+    {
+        "push",
+        "pull",
+        "fetched",
+        "restore",
+        "inplace",
+        "doctor",
+        "deletion",
+        "space",
+        "status",
+        "hook",
+        "importing",
+        "export",
+    },
     {"storage", "publish", "agents"},
     {"contracts", "process", "config", "trace"},
     {"models", "paths", "facts"},
@@ -37,7 +50,7 @@ SHARED_BY_COMMANDS = {
         "recovery",
     )
 }
-PACKAGES = {"", "storage", "commands", "contracts", "publish", "trace", "trace.reducer", "agents"} | {
+PACKAGES = {"", "storage", "commands", "contracts", "publish", "trace", "trace.reducer", "agents", "export"} | {
     f"agents.{name}" for name in ("claude_code", "codex", "opencode")
 }
 """What stands for a folder; its modules are looked at one by one."""

@@ -12,6 +12,7 @@ from rollouts.commands import (
     archives,
     demo,
     diff,
+    export,
     history,
     importing,
     remote,
@@ -54,6 +55,7 @@ app.command("gc")(upkeep.gc)
 app.command("doctor")(upkeep.doctor)
 app.command("hook")(agents.hook)
 app.command("import")(importing.import_)
+app.command("export")(export.export)
 app.command("demo")(demo.demo)
 remote_app.command("set")(remote.set_)
 remote_app.command("clear")(remote.clear)

@@ -1,0 +1,1 @@
+"""What goes out of the house: sessions as others read them."""

@@ -1,0 +1,281 @@
+"""Sessions as envelopes in a file: the agent's own record of each, and the snapshots that belong to it."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Generator, Iterable, Iterator
+from contextlib import AbstractContextManager, nullcontext
+from typing import BinaryIO
+
+from rollouts import agents
+from rollouts.agents.agent import Store
+from rollouts.agents.raw import Record as AgentRecord
+from rollouts.contracts import envelope
+from rollouts.errors import RolloutsError
+from rollouts.export import whole
+from rollouts.models import Snapshot, Workspace, safety_session
+from rollouts.record import Record
+from rollouts.storage import sessions
+from rollouts.storage.archive import Archive
+from rollouts.storage.transcripts import Transcripts
+
+ALL = "all"
+
+
+class Job(Record):
+    """A session that is to leave."""
+
+    session_id: str
+    candidates: tuple[str, ...]
+    """The agents that it may be of, the likeliest first."""
+    ancestors: tuple[str, ...] = ()
+    """The sessions that started it, the nearest first: their captured transcripts may hold it."""
+
+
+class Plan(Record):
+    """What is to be done."""
+
+    jobs: list[Job]
+    notes: list[str]
+    """What is left out, in words."""
+
+
+class Done(Record):
+    """What became of a session."""
+
+    session_id: str
+    agent: str
+    """Of one that was not found the likeliest."""
+    problem: str | None = None
+    """Why it could not be exported."""
+    title: str = ""
+    messages: int = 0
+    remote_url: str | None = None
+    """Without credentials; None when its workspace has no archive, or it has no workspace."""
+    unreadable_lines: int = 0
+
+
+class Found(Record):
+    """A session's record and whose it is."""
+
+    agent: str
+    record: AgentRecord
+
+
+# What is meant
+
+
+def _by_likelihood(session_id: str) -> tuple[str, ...]:
+    return tuple(sorted(agents.NAMES, key=lambda name: not agents.reader(name).is_likely(session_id)))
+
+
+def _candidates(row: sessions.Tracked, asked: str) -> tuple[str, ...]:
+    """The agents that a session may be of, among those that are asked for."""
+    if row.agent is not None:
+        return (row.agent,) if row.agent in agents.NAMES and asked in {ALL, row.agent} else ()
+    likely = _by_likelihood(row.session_id)
+    if asked == ALL:
+        return likely
+    others = any(agents.reader(name).is_likely(row.session_id) for name in agents.NAMES if name != asked)
+    return () if others and not agents.reader(asked).is_likely(row.session_id) else (asked,)
+
+
+def _is_inside_another(row: sessions.Tracked) -> bool:
+    """Whether a session stands in the record of the one that started it; OpenCode's are rows of their own."""
+    return row.relationship == "subagent" and row.parent_id is not None and row.agent in {"claude-code", "codex"}
+
+
+def _ancestors(row: sessions.Tracked, parents: dict[str, str | None]) -> tuple[str, ...]:
+    found: list[str] = []
+    above = row.parent_id
+    while above is not None and above not in found:
+        found.append(above)
+        above = parents.get(above)
+    return tuple(found)
+
+
+def plan_all(archive: Archive, asked: str) -> Plan:
+    """All sessions that the catalog knows, the oldest first.
+
+    Args:
+        archive: an open home.
+        asked: the name of an agent, or `all`.
+
+    Raises:
+        RolloutsError: there are none.
+    """
+    rows = sessions.tracked(archive.catalog)
+    parents = {row.session_id: row.parent_id for row in rows}
+    jobs, foreign = [], 0
+    for row in reversed(rows):
+        candidates = _candidates(row, asked)
+        if asked == ALL and row.agent is not None and row.agent not in agents.NAMES:
+            foreign += 1
+        if candidates and not _is_inside_another(row):
+            jobs.append(Job(row.session_id, candidates, _ancestors(row, parents)))
+    if not jobs:
+        raise RolloutsError("no tracked sessions found to export; `rollouts import` adopts those on this disk")
+    notes = [f"{foreign} sessions are of agents that cannot be exported"] if foreign else []
+    return Plan(jobs, notes)
+
+
+def plan_one(archive: Archive, asked: str, session_id: str) -> Plan:
+    """One session, whether the catalog knows it or not.
+
+    Raises:
+        RolloutsError: it holds the snapshots of restores.
+    """
+    owner = archive.catalog.workspace_of_session(session_id)
+    if owner and session_id == safety_session(owner.id):
+        raise RolloutsError(f"the snapshots of session {session_id!r} are for `rollouts undo`, and are not exported")
+    rows = sessions.tracked(archive.catalog)
+    parents = {row.session_id: row.parent_id for row in rows}
+    known = [row for row in rows if row.session_id == session_id]
+    named = [name for name in agents.NAMES if name in {row.agent for row in known}]
+    order = dict.fromkeys([*named, *_by_likelihood(session_id)]) if asked == ALL else [asked]
+    candidates = tuple(order)
+    return Plan([Job(session_id, candidates, _ancestors(known[0], parents) if known else ())], [])
+
+
+# Where a session is
+
+
+class Library:
+    """Where sessions are read from: the agents' own stores, else the transcripts that were captured."""
+
+    def __init__(self, archive: Archive) -> None:
+        self._stores: dict[str, Store] = {}
+        self._kept = Transcripts(archive.home)
+        self._has_kept = self._kept.exists()
+
+    def reading(self) -> AbstractContextManager[object]:
+        """Held while a record is read, so that nothing of a captured transcript is dropped meanwhile."""
+        return self._kept.reading() if self._has_kept else nullcontext()
+
+    def find(self, job: Job) -> Found:
+        """A session's record.
+
+        Raises:
+            RolloutsError: no agent has it and no transcript was captured, or what there is cannot be read.
+        """
+        troubles: list[str] = []
+        for agent in job.candidates:
+            try:
+                record = self._own(agent, job.session_id)
+            except (RolloutsError, OSError) as error:
+                troubles.append(_words(error))
+                record = None
+            record = record or self._captured(agent, job)
+            if record:
+                return Found(agent, record)
+        nothing = f"{' and '.join(job.candidates)} have" if len(job.candidates) > 1 else f"{job.candidates[0]} has"
+        raise RolloutsError(
+            troubles[0]
+            if troubles
+            else f"{nothing} no session {job.session_id!r}, and no transcript of it was captured"
+        )
+
+    def _own(self, agent: str, session_id: str) -> AgentRecord | None:
+        if agent not in self._stores:
+            self._stores[agent] = agents.reader(agent).Store()
+        return self._stores[agent].record(session_id)
+
+    def _captured(self, agent: str, job: Job) -> AgentRecord | None:
+        for owner in (job.session_id, *job.ancestors) if self._has_kept else ():
+            files = self._kept.files(agent, owner)
+            if files:
+                chunks = {name: content.chunks for name, content in files.items()}
+                own = chunks if owner == job.session_id else {n: c for n, c in chunks.items() if n[:5] != "main."}
+                record = agents.reader(agent).record_from(job.session_id, own)
+                if record:
+                    return record
+        return None
+
+
+def _words(error: Exception) -> str:
+    if isinstance(error, OSError):
+        name = os.fsdecode(error.filename) if isinstance(error.filename, str | bytes) else ""
+        return f"{name}: {error.strerror}" if name else str(error)
+    return str(error)
+
+
+# What leaves
+
+
+def _pieces(record: AgentRecord) -> Iterator[bytes]:
+    """The record's JSON. Raises RolloutsError when it cannot be read (an OSError would be the output's)."""
+    try:
+        yield from record.chunks()
+    except OSError as error:
+        raise RolloutsError(_words(error)) from error
+
+
+def _belongings(archive: Archive, session_id: str) -> tuple[Workspace | None, list[Snapshot]]:
+    """The workspace whose session it is, and its snapshots."""
+    owner = archive.catalog.workspace_of_session(session_id)
+    return owner, archive.catalog.snapshots(owner.id, session_id) if owner else []
+
+
+def _write(archive: Archive, library: Library, job: Job, file: BinaryIO) -> tuple[Found, str | None]:
+    """Adds a session's envelope to a file.
+
+    Returns:
+        what was written, and its archive's URL.
+
+    Raises:
+        RolloutsError: the session cannot be read; the file may hold part of it.
+    """
+    owner, snapshots = _belongings(archive, job.session_id)
+    found = library.find(job)
+    metadata = envelope.metadata(owner, snapshots)
+    url = metadata["remote_url"] if isinstance(metadata, dict) else None
+    file.writelines(
+        envelope.pieces(
+            job.session_id, found.agent, exported_at=sessions.now(), session=_pieces(found.record), metadata=metadata
+        )
+    )
+    return found, url if isinstance(url, str) else None
+
+
+def export_one(archive: Archive, job: Job, path: str) -> Done:
+    """Writes one session as a JSON document.
+
+    Raises:
+        RolloutsError: it cannot be read, or there is no place for the file.
+        OSError: the file cannot be written.
+    """
+    target = whole.target(path)
+    library = Library(archive)
+    with library.reading(), whole.replaced(target) as file:
+        found, url = _write(archive, library, job, file)
+        title, messages = agents.reader(found.agent).headline(found.record)
+    unreadable = found.record.unreadable_lines
+    return Done(job.session_id, found.agent, None, title, messages, url, unreadable)
+
+
+def export_all(archive: Archive, jobs: Iterable[Job], path: str) -> Generator[Done]:
+    """Writes sessions as JSON lines. Yields what became of each; the file is there when all is done.
+
+    One that cannot be read is left out. When all of them cannot, no file is written.
+
+    Raises:
+        RolloutsError: there is no place for the file.
+        OSError: the file cannot be written.
+    """
+    target = whole.target(path)
+    library = Library(archive)
+    with whole.replaced(target) as file:
+        for job in jobs:
+            yield _tried(archive, library, job, file)
+
+
+def _tried(archive: Archive, library: Library, job: Job, file: BinaryIO) -> Done:
+    start = file.tell()
+    try:
+        with library.reading():
+            found, url = _write(archive, library, job, file)
+    except RolloutsError as error:
+        file.seek(start)
+        file.truncate()
+        return Done(job.session_id, job.candidates[0], str(error))
+    return Done(job.session_id, found.agent, None, "", 0, url, found.record.unreadable_lines)

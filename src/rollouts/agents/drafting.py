@@ -218,9 +218,9 @@ def _part(block: object) -> Part:
         return Part("text", block)
     if not isinstance(block, dict):
         return Part("value", raw={"value": block})
-    if isinstance(block.get("text"), str) and block.get("type") in {"text", "input_text", "output_text", None}:
+    if isinstance(block.get("text"), str) and kind_of(block) in {"text", "input_text", "output_text", ""}:
         return Part("text", block["text"])
-    return Part(_KINDS.get(str(block.get("type")), str(block.get("type") or "value")), raw=block)
+    return Part(_KINDS.get(kind_of(block), kind_of(block) or "value"), raw=block)
 
 
 _KINDS = {"input_image": "image", "input_file": "file", "document": "file", "refusal": "refusal"}
@@ -234,6 +234,11 @@ def fields(value: object) -> Fields:
 def word(value: object) -> str | None:
     """A text that is not empty, or None for what is none."""
     return value if isinstance(value, str) and value else None
+
+
+def kind_of(found: Fields, key: str = "type") -> str:
+    """What an object says that it is; empty when it does not say so in a word."""
+    return word(found.get(key)) or ""
 
 
 def number(value: object) -> int | None:

@@ -6,7 +6,7 @@ record holds. Some kinds never reach the model; some reach it as a fixed text th
 
 from __future__ import annotations
 
-from rollouts.agents.drafting import Draft, Talk, texts, word
+from rollouts.agents.drafting import Draft, Talk, kind_of, texts, word
 from rollouts.agents.session import Fields, Part
 
 _UNSEEN = {
@@ -31,15 +31,15 @@ _BULK = {"type", "filename", "displayPath", "path", "isInitial", "skillCount", "
 
 def is_seen(attachment: Fields) -> bool:
     """Whether the model is given it."""
-    kind = attachment.get("type")
+    kind = kind_of(attachment)
     if kind == "hook_success":
-        return attachment.get("hookEvent") in _HEARD_HOOKS and bool(attachment.get("content"))
+        return kind_of(attachment, "hookEvent") in _HEARD_HOOKS and bool(attachment.get("content"))
     return kind not in _UNSEEN
 
 
 def draft(attachment: Fields, talk: Talk) -> Draft:
     """An attachment as a message."""
-    kind = str(attachment.get("type"))
+    kind = kind_of(attachment)
     found = Draft("user", _parts(attachment), kind, is_injected=not _is_asked(attachment))
     found.is_visible = is_seen(attachment)
     if found.is_visible and not found.parts:
@@ -49,7 +49,7 @@ def draft(attachment: Fields, talk: Talk) -> Draft:
 
 def _is_asked(attachment: Fields) -> bool:
     """Whether it is what the person typed while the model was at work."""
-    is_typed = attachment.get("commandMode") in {None, "prompt"} and attachment.get("origin") is None
+    is_typed = kind_of(attachment, "commandMode") in {"", "prompt"} and attachment.get("origin") is None
     return attachment.get("type") == "queued_command" and is_typed
 
 
@@ -63,11 +63,11 @@ def _parts(attachment: Fields) -> list[Part]:
         if isinstance(value, dict):
             return _of_object(value)
     rest = {key: value for key, value in attachment.items() if key not in _BULK and value not in (None, "", [])}
-    return [Part(str(attachment.get("type")), raw=attachment)] if rest else []
+    return [Part(kind_of(attachment) or "value", raw=attachment)] if rest else []
 
 
 def _of_object(value: Fields) -> list[Part]:
     """A file's text where it has one, else the object."""
     inner = value.get("file")
     content = inner.get("content") if isinstance(inner, dict) else value.get("blockingError")
-    return [Part("text", content)] if isinstance(content, str) else [Part(str(value.get("type")), raw=value)]
+    return [Part("text", content)] if isinstance(content, str) else [Part(kind_of(value) or "value", raw=value)]

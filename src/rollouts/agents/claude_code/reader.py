@@ -12,6 +12,7 @@ from dataclasses import replace
 
 from rollouts.agents import places, raw
 from rollouts.agents.claude_code.thread import Thread
+from rollouts.agents.drafting import kind_of
 from rollouts.agents.raw import Chunks, Lines, Record
 from rollouts.agents.session import Session
 
@@ -109,12 +110,12 @@ def headline(record: Record) -> tuple[str, int]:
     title, first, answers, others = "", "", set(), 0
     for found in raw.objects(record.main()) if isinstance(record, Lines) else ():
         message = found.get("message")
-        if found.get("type") in {"custom-title", "ai-title", "summary"}:
+        if kind_of(found) in {"custom-title", "ai-title", "summary"}:
             title = str(found.get("customTitle") or found.get("aiTitle") or found.get("summary") or title)
         if not isinstance(message, dict) or found.get("isSidechain"):
             continue
         if found.get("type") == "assistant":
-            answers.add(message.get("id") or found.get("uuid"))
+            answers.add(str(message.get("id") or found.get("uuid")))
         elif found.get("type") == "user" and not _is_result(message.get("content")):
             others += 1
             if not first and not found.get("isMeta") and isinstance(message.get("content"), str):

@@ -7,7 +7,7 @@ that of the conversation; the tree of `parentUuid` is not followed, as results o
 from __future__ import annotations
 
 from rollouts.agents.claude_code import attachments
-from rollouts.agents.drafting import Cut, Draft, Talk, fields, named, number, texts, word
+from rollouts.agents.drafting import Cut, Draft, Talk, fields, kind_of, named, number, texts, word
 from rollouts.agents.session import (
     COMPLETED,
     FAILED,
@@ -111,7 +111,7 @@ class Thread:
             self._forked_from = origin
 
     def _take(self, found: Fields) -> None:
-        kind = found.get("type")
+        kind = kind_of(found)
         if kind == "user":
             self._user(found)
         elif kind == "assistant":
@@ -123,7 +123,7 @@ class Thread:
         elif kind == "content-replacement":
             self._talk.notes["results of tools were replaced in the model's view later"] += 1
         elif kind not in _ASIDE:
-            self._talk.unknown[str(kind)] += 1
+            self._talk.unknown[kind] += 1
 
     # What was said to the model
 
@@ -186,7 +186,7 @@ class Thread:
         self._talk.add(draft, before=before)
 
     def _system(self, found: Fields) -> None:
-        kind = found.get("subtype")
+        kind = kind_of(found, "subtype")
         if kind == "compact_boundary":
             facts = fields(found.get("compactMetadata"))
             trigger, size = word(facts.get("trigger")), number(facts.get("preTokens"))
@@ -231,7 +231,7 @@ class Thread:
         self._judge(found, draft)
 
     def _block(self, draft: Draft, block: Fields) -> None:
-        kind = block.get("type")
+        kind = kind_of(block)
         if kind in {"thinking", "redacted_thinking"}:
             sealed = word(block.get("signature")) or word(block.get("data"))
             draft.reasoning.append(Reasoning(word(block.get("thinking")) or "", sealed=sealed))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 
-from rollouts.agents.drafting import Draft, fields, texts, word
+from rollouts.agents.drafting import Draft, fields, kind_of, texts, word
 from rollouts.agents.raw import parsed_text
 from rollouts.agents.session import Fields, Part, Reasoning, ToolCall
 
@@ -26,7 +26,7 @@ _INJECTED = (
 
 
 def is_call(item: Fields) -> bool:
-    return item.get("type") in _CALLS
+    return kind_of(item) in _CALLS
 
 
 def turn_of(item: Fields) -> str | None:
@@ -78,7 +78,7 @@ def _reasoned(part: Part) -> str:
 
 def call(item: Fields) -> ToolCall:
     """A call of a tool; its arguments are an object where the model wrote one, else its text."""
-    kind = str(item.get("type"))
+    kind = kind_of(item)
     name = word(item.get("name")) or kind.removesuffix("_call")
     space = word(item.get("namespace"))
     status = str(item.get("status") or "")

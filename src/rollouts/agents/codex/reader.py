@@ -13,7 +13,7 @@ from dataclasses import replace
 from rollouts.agents import places, raw
 from rollouts.agents.codex.items import is_call
 from rollouts.agents.codex.thread import Thread
-from rollouts.agents.drafting import fields, word
+from rollouts.agents.drafting import fields, kind_of, word
 from rollouts.agents.raw import Chunks, Lines, Record
 from rollouts.agents.session import Fields, Session
 from rollouts.errors import RolloutsError
@@ -119,7 +119,7 @@ def headline(record: Record) -> tuple[str, int]:
             title = str(payload.get("message") or "").strip().partition("\n")[0]
         if found.get("type") != "response_item":
             continue
-        if is_call(payload) or (payload.get("type") == "message" and payload.get("role") in {"user", "assistant"}):
+        if is_call(payload) or (payload.get("type") == "message" and kind_of(payload, "role") in {"user", "assistant"}):
             count += 1
     return title or session(replace(record, subagents={})).title or "", count
 

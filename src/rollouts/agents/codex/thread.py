@@ -7,7 +7,7 @@ person, and say where turns begin and end.
 from __future__ import annotations
 
 from rollouts.agents.codex import items
-from rollouts.agents.drafting import Draft, Talk, TurnDraft, fields, named, number, texts, word
+from rollouts.agents.drafting import Draft, Talk, TurnDraft, fields, kind_of, named, number, texts, word
 from rollouts.agents.session import COMPLETED, FAILED, INTERRUPTED, OPEN, Fields, Part, Session, Usage
 
 _AGENT = "codex"
@@ -74,7 +74,7 @@ class Thread:
         at = word(found.get("timestamp"))
         self._times = [*self._times[:1], *([at] if at else [])]
         payload = fields(found.get("payload"))
-        kind = found.get("type")
+        kind = kind_of(found)
         if kind == "session_meta":
             self._describe(payload)
         elif kind == "turn_context":
@@ -88,10 +88,10 @@ class Thread:
             self._count(fields(payload.get("usage")))
         elif kind == "compacted":
             self._compact(payload, found)
-        elif kind is None and "type" not in found and "id" in found and "timestamp" in found:
+        elif not kind and "type" not in found and "id" in found and "timestamp" in found:
             self._describe(found)  # the first line of files before 0.30
         elif kind not in _ASIDE:
-            self._talk.unknown[str(kind)] += 1
+            self._talk.unknown[kind] += 1
 
     # What the thread is
 
@@ -131,7 +131,7 @@ class Thread:
     # What the model was told, and said
 
     def _item(self, item: Fields, found: Fields) -> None:
-        kind = item.get("type")
+        kind = kind_of(item)
         self._turn(items.turn_of(item))
         if kind == "additional_tools":
             given = item.get("tools")
@@ -195,7 +195,7 @@ class Thread:
     # What happened
 
     def _event(self, payload: Fields) -> None:
-        kind = payload.get("type")
+        kind = kind_of(payload)
         if kind in {"task_started", "turn_started"}:
             self._turn(word(payload.get("turn_id")), is_new=True)
         elif kind in {"task_complete", "turn_complete"}:
@@ -238,14 +238,15 @@ class Thread:
     def _done(self, item: Fields) -> None:
         call_id = str(item.get("id"))
         if item.get("type") == "CollabAgentToolCall" and item.get("tool") == "spawn_agent":
-            for thread in item.get("receiver_thread_ids") or ():
+            started = item.get("receiver_thread_ids")
+            for thread in started if isinstance(started, list) else ():
                 self.callers[str(thread)] = call_id
                 self._talk.settle(call_id, session_id=str(thread))
         elif item.get("type") == "SubAgentActivity" and word(item.get("agent_thread_id")):
             if item.get("kind") == "started":
                 self.callers[str(item["agent_thread_id"])] = call_id
                 self._talk.settle(call_id, session_id=str(item["agent_thread_id"]))
-        elif item.get("type") in {"CommandExecution", "FileChange", "McpToolCall"}:
+        elif kind_of(item) in {"CommandExecution", "FileChange", "McpToolCall"}:
             self._judge(call_id, _failed(item))
 
     def _judge(self, call_id: str, failed: bool | None) -> None:

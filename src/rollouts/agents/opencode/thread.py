@@ -6,7 +6,7 @@ import time
 from collections.abc import Sequence
 from dataclasses import replace
 
-from rollouts.agents.drafting import Cut, Draft, Talk, fields, named, number, word
+from rollouts.agents.drafting import Cut, Draft, Talk, fields, kind_of, named, number, word
 from rollouts.agents.session import (
     COMPLETED,
     FAILED,
@@ -27,12 +27,16 @@ _ASKED_TO_SUM_UP = "What did we do so far?"
 _RAN_BY_USER = "The following tool was executed by the user"
 """The texts that the program gives to the model for a compaction and for a subagent that the person started."""
 _PRUNED = "[Old tool result content cleared]"
+_YEAR_10000 = 253402300800_000
+"""Milliseconds; no moment that RFC 3339 can write is later."""
 _STATES = {"completed": COMPLETED, "error": FAILED}
 
 
 def _moment(milliseconds: object) -> str | None:
     """RFC 3339 of a time of OpenCode's."""
     if isinstance(milliseconds, bool) or not isinstance(milliseconds, int | float):
+        return None
+    if not 0 <= milliseconds < _YEAR_10000:
         return None
     seconds, rest = divmod(int(milliseconds), 1000)
     return f"{time.strftime('%Y-%m-%dT%H:%M:%S', time.gmtime(seconds))}.{rest:03d}Z"
@@ -117,7 +121,7 @@ class Thread:
 
     def _said(self, info: Fields, part: Fields) -> Draft | None:
         """A part of the person's message; None for what says nothing."""
-        kind = str(part.get("type"))
+        kind = kind_of(part)
         draft = self._draft("user", info, "prompt")
         if kind == "text":
             draft.parts = [Part("text", str(part.get("text") or ""))]
@@ -127,7 +131,7 @@ class Thread:
         elif kind == "file":
             draft.parts = [_file(part)]
             # a text file's or a directory's content stands in a synthetic text beside it
-            draft.is_visible = part.get("mime") not in {"text/plain", "application/x-directory"}
+            draft.is_visible = kind_of(part, "mime") not in {"text/plain", "application/x-directory"}
         elif kind == "compaction":
             draft.parts, draft.kind, draft.is_injected = [Part("text", _ASKED_TO_SUM_UP)], "compaction", True
         elif kind == "subtask":
@@ -165,7 +169,7 @@ class Thread:
             self._reopen(draft)
 
     def _part(self, draft: Draft, part: Fields) -> tuple[Draft, str] | None:
-        kind = str(part.get("type"))
+        kind = kind_of(part)
         if kind == "text" and not part.get("ignored"):
             draft.parts.append(Part("text", str(part.get("text") or "")))
         elif kind == "reasoning":

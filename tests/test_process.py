@@ -34,3 +34,23 @@ def test_a_silent_process_is_given_up_with_all_that_it_started() -> None:
         list(running.words(0.3))
     assert time.monotonic() - started < 10
     assert running.pid is None
+
+
+def test_lines_of_a_process_come_as_it_prints_them() -> None:
+    script = "echo one; read answer; echo got $answer; exec >&-; sleep 60"
+    read_end, write_end = os.pipe()
+    with process.start(("sh", "-c", script), os.environ, read_end, group=True) as running:
+        lines = running.lines(30)
+        assert next(lines) == b"one"
+        os.write(write_end, b"it\n")
+        assert list(lines) == [b"got it"]
+    os.close(read_end)
+    os.close(write_end)
+
+
+def test_process_whose_lines_take_too_long_is_given_up() -> None:
+    started = time.monotonic()
+    script = "while sleep 0.1; do echo more; done"
+    with process.start(("sh", "-c", script), os.environ, group=True) as running, pytest.raises(SilentError):
+        list(running.lines(0.5))
+    assert time.monotonic() - started < 10

@@ -145,6 +145,23 @@ class Running:
             if time.monotonic() - last > patience:
                 raise SilentError(self.program, patience)
 
+    def lines(self, seconds: float) -> Iterator[bytes]:
+        """The lines that it prints, as they come, to the end; what it says on stderr plays no part.
+
+        Raises:
+            SilentError: they took longer than so many seconds in all.
+        """
+        import select  # noqa: PLC0415 - only for what is talked with
+
+        deadline, rest = time.monotonic() + seconds, b""
+        while select.select([self._stdout], [], [], max(0.0, deadline - time.monotonic()))[0]:
+            chunk = os.read(self._stdout, 1 << 16)
+            *whole, rest = (rest + chunk).split(b"\n")
+            yield from whole
+            if not chunk:
+                return
+        raise SilentError(self.program, seconds)
+
     def finish(self) -> tuple[int, bytes, bytes]:
         """Waits for the end. Returns the exit status (negative: a signal), stdout and stderr."""
         out = b"".join(self._printed) + _all_of(self._stdout)

@@ -35,6 +35,11 @@ class Home(Record):
         return f"{self.path}/missed"
 
     @property
+    def setup(self) -> str:
+        """The folder that says what setup changed in agents' configuration."""
+        return f"{self.path}/setup"
+
+    @property
     def workspaces(self) -> str:
         return f"{self.path}/workspaces"
 

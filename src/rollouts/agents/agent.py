@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import TYPE_CHECKING, Protocol
 
+from rollouts.agents.installing import Call, Installed, Retention, Trust
 from rollouts.agents.moment import Json, Moment
 from rollouts.facts import Progress, Scan, Slip, Source
 
@@ -21,7 +22,33 @@ class Hooks(Protocol):
 
 
 class Installer(Protocol):
-    """`setup.py`: the hooks in the agent's own configuration."""
+    """`setup.py`: the hooks in the agent's own configuration. Where content is None there is no file."""
+
+    PROGRAM: str
+    """The agent's program."""
+    TRUST: Trust | None
+    """None for an agent that runs its hooks unasked."""
+
+    def folder(self) -> str:
+        """The folder of its configuration."""
+
+    def file(self, project: str | None) -> str:
+        """The file that hooks are put in: that of a project's directory, or the user's."""
+
+    def found(self, content: bytes, path: str) -> Installed | None:
+        """The hooks of ours in the file; None when there are none. Raises RolloutsError when it cannot be read."""
+
+    def installed(self, content: bytes | None, call: Call, path: str) -> bytes:
+        """The file with our hooks. Raises RolloutsError when it cannot be read, or the agent would not read it."""
+
+    def removed(self, content: bytes, path: str, *, made: bool) -> bytes | None:
+        """The file without our hooks; None when setup made it and nothing is left. Raises as `found`."""
+
+    def notes(self, content: bytes | None, project: str | None) -> Iterable[str]:
+        """What keeps hooks from running, or is worth knowing besides."""
+
+    def retention(self) -> Retention | None:
+        """For how long it keeps transcripts; None when it says nothing of that. Never raises."""
 
 
 class Log(Protocol):
@@ -96,13 +123,17 @@ if TYPE_CHECKING:
     from rollouts.agents.claude_code import hooks as claude_code_hooks
     from rollouts.agents.claude_code import log as claude_code_log
     from rollouts.agents.claude_code import reader as claude_code_reader
+    from rollouts.agents.claude_code import setup as claude_code_setup
     from rollouts.agents.codex import hooks as codex_hooks
     from rollouts.agents.codex import log as codex_log
     from rollouts.agents.codex import reader as codex_reader
+    from rollouts.agents.codex import setup as codex_setup
     from rollouts.agents.opencode import hooks as opencode_hooks
     from rollouts.agents.opencode import log as opencode_log
     from rollouts.agents.opencode import reader as opencode_reader
+    from rollouts.agents.opencode import setup as opencode_setup
 
     _HOOKS: tuple[Hooks, ...] = (claude_code_hooks, codex_hooks, opencode_hooks)
+    _INSTALLERS: tuple[Installer, ...] = (claude_code_setup, codex_setup, opencode_setup)
     _LOGS: tuple[Log, ...] = (claude_code_log, codex_log, opencode_log)
     _READERS: tuple[Reader, ...] = (claude_code_reader, codex_reader, opencode_reader)

@@ -16,6 +16,7 @@ from rollouts.commands import (
     history,
     importing,
     remote,
+    setup,
     show,
     snapshot,
     status,
@@ -40,6 +41,7 @@ trace_app = typer.Typer(help="Recorded rollouts: reduce, show, read.", context_s
 workspace_app = typer.Typer(help="Workspaces that the catalog knows.", context_settings=_HELP, rich_markup_mode=None)
 remote_app = typer.Typer(help="Archives that snapshots are pushed to.", context_settings=_HELP, rich_markup_mode=None)
 
+app.command("setup")(setup.setup)
 app.command("snapshot")(snapshot.snapshot)
 app.command("restore")(snapshot.restore)
 app.command("undo")(snapshot.undo)

@@ -25,7 +25,7 @@ def findings(*words: str) -> list[dict[str, Any]]:
     """What doctor reports as JSON; the exit code and `ok` agree with it."""
     result = run("doctor", "--json", *words)
     document = json.loads(result.out)
-    assert document.keys() == {"schema_version", "home", "versions", "findings", "ok"}
+    assert document.keys() == {"schema_version", "home", "versions", "findings", "ok", "notes"}
     assert result.code == (0 if document["ok"] else 1), result
     assert document["ok"] == all(finding["mended"] for finding in document["findings"])
     found: list[dict[str, Any]] = document["findings"]

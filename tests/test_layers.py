@@ -36,6 +36,7 @@ SHARED_BY_COMMANDS = {
         "following",
         "hook",
         "recovery",
+        "standing",
     )
 }
 PACKAGES = {

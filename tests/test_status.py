@@ -17,7 +17,7 @@ from rollouts.storage import sizes
 def status(path: Path) -> dict[str, Any]:
     """What status says of a path that is a workspace."""
     document = json.loads(ok("status", path, "--json"))
-    assert document.keys() == {"schema_version", "home", "missed", "workspace"}
+    assert document.keys() == {"schema_version", "home", "agents", "missed", "workspace"}
     found: dict[str, Any] = document["workspace"]
     return found
 
@@ -32,13 +32,11 @@ def refused(repo: Path, message: str = "lost") -> str:
 
 
 def test_a_directory_that_is_no_workspace_yet_is_no_error(plain: Path, home: Path) -> None:
-    assert ok("status", plain) == f"home: {home}\nworkspace: none yet; `rollouts snapshot` makes one of {plain}\n"
-    assert json.loads(ok("status", plain, "--json")) == {
-        "schema_version": 1,
-        "home": str(home),
-        "missed": None,
-        "workspace": None,
-    }
+    first, _, last = ok("status", plain).splitlines()
+    assert (first, last) == (f"home: {home}", f"workspace: none yet; `rollouts snapshot` makes one of {plain}")
+    found = json.loads(ok("status", plain, "--json"))
+    del found["agents"]
+    assert found == {"schema_version": 1, "home": str(home), "missed": None, "workspace": None}
     assert not home.exists()
 
 
@@ -54,7 +52,7 @@ def test_status_of_a_workspace_from_a_directory_in_it(repo: Path, home: Path) ->
     assert found["last_success"] == {key: taken[key] for key in ("id", "session_id", "message_id", "captured_at")}
     assert found["last_failure"] is None
     assert found["upkeep"] == {"due": False, "under_way": False, "failed": None}
-    lines = ok("status", cwd=repo).splitlines()
+    lines = [line for line in ok("status", cwd=repo).splitlines() if not line.startswith("hooks: ")]
     second = taken["captured_at"][:19].replace("T", " ")
     assert lines[:6] == [
         *(f"home: {home}", f"workspace: {repo}", f"id: {taken['workspace_id']}", "sessions: 2", "snapshots: 2"),
@@ -218,3 +216,28 @@ def test_status_of_a_workspace_whose_directory_is_gone(plain: Path) -> None:
     snapshot(plain)
     shutil.rmtree(plain)
     assert (status(plain)["exists"], status(plain)["snapshots"]) == (False, 1)
+
+
+# the agents that call Rollouts
+
+
+def hooks_line(*words: str | Path, env: dict[str, str]) -> str:
+    (line,) = (line for line in ok("status", *words, env=env).splitlines() if line.startswith("hooks: "))
+    return line
+
+
+def test_status_and_doctor_say_which_agents_call_rollouts(plain: Path, sealed: Path) -> None:
+    only_git = {"PATH": os.path.dirname(shutil.which("git") or "")}  # no agent of this machine's
+    if any(shutil.which(name, path=only_git["PATH"]) for name in ("claude", "codex", "opencode")):
+        pytest.skip("an agent lies beside git here")
+    assert hooks_line(plain, env=only_git) == "hooks: no coding agent was found"
+    (sealed / ".claude").mkdir()
+    assert hooks_line(plain, env=only_git) == "hooks: claude-code (none; `rollouts setup claude-code` installs them)"
+    ok("setup", "claude-code", env=only_git)
+    assert hooks_line(plain, env=only_git) == "hooks: claude-code (user)"
+    notes = json.loads(ok("doctor", "--json", env=only_git))["notes"]
+    assert notes[0] == "hooks: claude-code (user)"
+    assert notes[1].startswith("claude-code deletes its own transcripts after 30 days (its default)")
+    (sealed / ".claude" / "settings.json").write_text("{ // mine\n}")
+    assert "claude-code (user: unreadable, cannot be read: " in hooks_line(plain, env=only_git)
+    assert run("doctor", env=only_git).code == 0

@@ -11,10 +11,10 @@ import typer
 from rollouts import agents, paths
 from rollouts import setup as setting_up
 from rollouts.agents.installing import Call
-from rollouts.commands import capture, output
+from rollouts.commands import capture, output, standing
 from rollouts.commands.options import AsJson, DryRun
 from rollouts.errors import UsageError
-from rollouts.setup import AgentState, Change, Result, ScopeState, program
+from rollouts.setup import AgentState, Change, Result, program
 
 _DONE = {
     "installed": ("installed", "would install"),
@@ -63,21 +63,6 @@ def _json(result: Result, scope: str) -> dict[str, object]:
     }
 
 
-def _scope_json(found: ScopeState) -> dict[str, object]:
-    fields = {key: value for key, value in found._asdict().items() if key != "file"}
-    return {"scope": fields.pop("scope"), **output.path_fields(found.file, "file"), **fields}
-
-
-def _status_json(found: AgentState) -> dict[str, object]:
-    return {
-        "agent": found.agent,
-        "program": found.program,
-        "version": found.version,
-        "folder": found.folder,
-        "scopes": [_scope_json(scope) for scope in found.scopes],
-    }
-
-
 def _print_status(found: AgentState) -> None:
     version = f" {found.version}" if found.version else ""
     where = f"{found.program}{version}" if found.program else "no program on PATH" if found.folder else "not found"
@@ -100,7 +85,7 @@ def _print_status(found: AgentState) -> None:
 def _status(names: list[str], directory: str, *, as_json: bool) -> None:
     found = setting_up.state(paths.home(), directory, names=names or agents.NAMES, ours=program.path())
     if as_json:
-        output.document({"agents": [_status_json(agent) for agent in found]})
+        output.document({"agents": [standing.document(agent) for agent in found]})
         return
     for agent in found:
         _print_status(agent)

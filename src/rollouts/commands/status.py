@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import os
 
-from rollouts import paths, status
-from rollouts.commands import capture, output
+from rollouts import paths, setup, status
+from rollouts.commands import capture, output, standing
 from rollouts.commands.options import AsJson, Workspace
 from rollouts.errors import UsageError
 from rollouts.models import Snapshot
+from rollouts.setup import AgentState
 from rollouts.status import Status, Upkeep
 from rollouts.storage import opening
 from rollouts.storage.failures import Failure
@@ -26,8 +27,12 @@ def _success_json(found: Snapshot | None) -> dict[str, object] | None:
     }
 
 
-def _document(home: str, found: Status | None, miss: Miss | None) -> dict[str, object]:
-    shared: dict[str, object] = {"home": home, "missed": miss and miss._asdict()}
+def _document(home: str, agents: list[AgentState], found: Status | None, miss: Miss | None) -> dict[str, object]:
+    shared: dict[str, object] = {
+        "home": home,
+        "agents": [standing.document(agent) for agent in agents],
+        "missed": miss and miss._asdict(),
+    }
     if found is None:
         return shared | {"workspace": None}
     root = found.workspace.root_path
@@ -97,7 +102,7 @@ def _print(found: Status) -> None:
 def status_(workspace: Workspace = ".", as_json: AsJson = False) -> None:
     """Say how it stands with a workspace.
 
-    Its sessions and snapshots, the last success and failure, its disk and its upkeep.
+    Its sessions and snapshots, the last success and failure, its disk and its upkeep; and which agents call Rollouts.
 
     Example: rollouts status
     """
@@ -107,10 +112,12 @@ def status_(workspace: Workspace = ".", as_json: AsJson = False) -> None:
         found, miss = status.of(archive, workspace), status.missed(archive)
     if found is None and not os.path.isdir(workspace):
         raise UsageError(f"Directory '{workspace}' {'is a file' if os.path.lexists(workspace) else 'does not exist'}.")
+    agents = setup.state(home, os.path.realpath(workspace))
     if as_json:
-        output.document(_document(home.path, found, miss))
+        output.document(_document(home.path, agents, found, miss))
         return
     output.line(f"home: {home.path}")
+    output.line(f"hooks: {capture.shown(', '.join(standing.summary(agents)) or 'no coding agent was found')}")
     if miss:
         output.line(f"missed: {capture.shown(_miss_words(miss))}")
     if found:

@@ -2,16 +2,33 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Annotated
 
 import typer
 
 from rollouts import doctor as doctoring
-from rollouts import paths, space
-from rollouts.commands import capture, output
+from rollouts import paths, setup, space
+from rollouts.commands import capture, output, standing
 from rollouts.commands.options import AsJson
+from rollouts.paths import Home
 from rollouts.space import Outcome, Shelved
-from rollouts.storage import opening
+from rollouts.storage import misses, opening
+
+
+def _notes(home: Home) -> Iterator[str]:
+    """What is worth knowing and no fault of the home's."""
+    for agent in standing.summary(setup.state(home, None)):
+        yield f"hooks: {agent}"
+    miss = misses.last(home)
+    if miss:
+        yield f"the last event of an agent that came to nothing: {miss.at[:19]}Z, {miss.agent}: {miss.error}"
+    for name, kept in setup.retentions():
+        default = " (its default)" if kept.is_default else ""
+        yield (
+            f"{name} deletes its own transcripts after {kept.days} days{default}, as {kept.file} says;"
+            " Rollouts keeps those of the turns that it captures, and those that `rollouts import` finds"
+        )
 
 
 def doctor(
@@ -25,9 +42,11 @@ def doctor(
     Example: rollouts doctor --repair
     """
     report = doctoring.examine(paths.home(), repair=repair)
+    notes = list(_notes(paths.home()))
     if as_json:
         findings = [finding._asdict() for finding in report.findings]
-        output.document({"home": report.home, "versions": report.versions, "findings": findings, "ok": report.is_well})
+        document = {"home": report.home, "versions": report.versions, "findings": findings, "ok": report.is_well}
+        output.document({**document, "notes": notes})
     else:
         versions = ", ".join(f"{name} {version}" for name, version in report.versions.items())
         output.line(f"home: {report.home}")
@@ -38,6 +57,8 @@ def doctor(
                 output.line(f"  snapshot {snapshot_id}")
             if not finding.mended:
                 output.line(f"  {finding.advice}")
+        for note in notes:
+            output.line(f"note: {capture.shown(note)}")
         if not report.findings:
             output.line("all is well")
     raise typer.Exit(0 if report.is_well else 1)

@@ -9,7 +9,7 @@ from collections.abc import Iterable, Iterator
 from rollouts import agents
 from rollouts.agents import configuration
 from rollouts.agents.agent import Installer
-from rollouts.agents.installing import Call, Installed
+from rollouts.agents.installing import Call, Installed, Retention
 from rollouts.agents.receipts import Receipts
 from rollouts.errors import RolloutsError
 from rollouts.paths import Home
@@ -17,7 +17,18 @@ from rollouts.setup import consent, program
 from rollouts.setup.change import Change, Result, given_back, make, planned, undone
 from rollouts.setup.standing import AgentState, ScopeState, state
 
-__all__ = ["AgentState", "Change", "Result", "ScopeState", "install", "present", "program", "remove", "state"]
+__all__ = [
+    "AgentState",
+    "Change",
+    "Result",
+    "ScopeState",
+    "install",
+    "present",
+    "program",
+    "remove",
+    "retentions",
+    "state",
+]
 
 USER, PROJECT = "user", "project"
 INSTALLED, UPDATED, ALREADY, REMOVED, ABSENT, FAILED = "installed", "updated", "already", "removed", "absent", "failed"
@@ -141,3 +152,12 @@ def remove(home: Home, names: Iterable[str], *, project: str | None, dry_run: bo
             yield _removed(home, name, project, dry_run=dry_run)
         except RolloutsError as error:
             yield Result(name, agents.installer(name).file(project), FAILED, error=str(error))
+
+
+def retentions() -> Iterator[tuple[str, Retention]]:
+    """The agents on this machine that delete their own transcripts, and when."""
+    for name in agents.NAMES:
+        page = agents.installer(name)
+        kept = page.retention() if _is_present(page) else None
+        if kept:
+            yield name, kept

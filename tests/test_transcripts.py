@@ -13,7 +13,8 @@ import pytest
 from helpers import git
 from rollouts import paths
 from rollouts.errors import RolloutsError
-from rollouts.storage.transcripts import PIECE, Draft, Outcome, Transcripts, ref
+from rollouts.storage.pieces import PIECE
+from rollouts.storage.transcripts import Draft, Outcome, Transcripts, ref
 
 
 @pytest.fixture

@@ -18,7 +18,7 @@ from rollouts.errors import RolloutsError
 from rollouts.facts import Scan, Slip, Source
 from rollouts.paths import Home
 from rollouts.record import Record
-from rollouts.storage import opening, projects, sessions, transcripts
+from rollouts.storage import opening, projects, sessions, shelf_upkeep
 from rollouts.storage.archive import Archive
 from rollouts.storage.sessions import Known
 from rollouts.storage.transcripts import Draft, Transcripts
@@ -148,7 +148,7 @@ def take(home: Home, agent: str, session_id: str) -> None:
         sessions.mint_database_id(archive.catalog)
         for _ in _Taker(archive, agents.canonical(agent)).take(found):
             pass
-    transcripts.tidy(home)
+    shelf_upkeep.tidy(home)
 
 
 class _Taker:

@@ -11,7 +11,7 @@ from rollouts.errors import RolloutsError
 from rollouts.models import Workspace
 from rollouts.paths import Home
 from rollouts.record import Record
-from rollouts.storage import due, leftovers, packing, sizes, upkeep
+from rollouts.storage import due, leftovers, packing, shelf_upkeep, sizes, upkeep
 from rollouts.storage.archive import Archive, GoneError
 from rollouts.storage.git_store import GitStore
 from rollouts.storage.lock import BusyError, FolderGoneError, Lock
@@ -200,7 +200,7 @@ def shelves(archive: Archive, *, pack: bool) -> Shelved | None:
     if not pack:
         return found
     try:
-        kept.collect()
+        shelf_upkeep.collect(kept)
     except (RolloutsError, OSError) as error:
         found = found._replace(problem=str(error))
     return found._replace(after=sizes.measured(kept.folder))

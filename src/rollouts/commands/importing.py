@@ -18,7 +18,7 @@ from rollouts.errors import UsageError
 from rollouts.facts import Slip
 from rollouts.importing import CHANGED, NEW, UNCHANGED, Plan, Step
 from rollouts.storage import opening, sessions
-from rollouts.storage.transcripts import tidy
+from rollouts.storage.shelf_upkeep import tidy
 
 _SPAN = re.compile(r"(\d{1,6})([dh])")
 _DESCRIBED = {NEW: "new", CHANGED: "changed", UNCHANGED: "unchanged"}

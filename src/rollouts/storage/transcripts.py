@@ -19,19 +19,16 @@ from rollouts.contracts.strict_json import Json, dump, parse
 from rollouts.errors import CommandError, DamagedStoreError, RolloutsError
 from rollouts.paths import Home
 from rollouts.record import Record
-from rollouts.storage import due, git, packing, upkeep
+from rollouts.storage import git, packing, upkeep
+from rollouts.storage.fast_import import Stream
 from rollouts.storage.git_store import GitStore
-from rollouts.storage.lock import BusyError, FolderGoneError, Lock
+from rollouts.storage.lock import Lock
+from rollouts.storage.pieces import Content, Piece, cut
 from rollouts.storage.sessions import Key
 
-PIECE = 256 << 10
-"""Bytes of a whole piece."""
 REFS = "refs/transcripts/"
 SCHEMA_VERSION = 1
 _BLOB = b"100644"
-_AT_ONCE = 64
-"""Pieces that one git process reads."""
-_REFS_SECONDS = 20.0
 
 
 class Draft(Record):
@@ -55,64 +52,8 @@ class Outcome(Record):
     """Name -> why a file could not be read."""
 
 
-class _Piece(Record):
-    oid: bytes
-    size: int
-
-
-_Shelf = dict[str, list[_Piece]]
+_Shelf = dict[str, list[Piece]]
 """What is kept of a session: name -> pieces, in their order."""
-
-
-class Content:
-    """One kept file; its bytes are read when they are asked for."""
-
-    def __init__(self, store: GitStore, pieces: list[bytes], size: int) -> None:
-        self._store = store
-        self._pieces = pieces
-        self.size = size
-
-    def chunks(self) -> Iterator[bytes]:
-        """Its bytes, in pieces of at most 256 KiB.
-
-        Raises:
-            DamagedStoreError: the store has lost some of them, or they are not what was kept.
-        """
-        for start in range(0, len(self._pieces), _AT_ONCE):
-            some = self._pieces[start : start + _AT_ONCE]
-            for oid, data in zip(some, _blobs(self._store, some), strict=True):
-                if _oid(data) != oid:
-                    raise DamagedStoreError(f"the store {self._store.path} has damaged blob {oid.decode()}")
-                yield data
-
-    def read(self) -> bytes:
-        """All of it. Raises DamagedStoreError as above."""
-        return b"".join(self.chunks())
-
-
-def _oid(data: bytes) -> bytes:
-    """The name that git gives to some content."""
-    head = b"blob %d\0" % len(data)
-    return hashlib.sha1(head + data, usedforsecurity=False).hexdigest().encode()
-
-
-def _blobs(store: GitStore, oids: list[bytes]) -> Iterator[bytes]:
-    """The content of some blobs, by one git process.
-
-    Raises:
-        DamagedStoreError: one of them is not there.
-    """
-    answer = git.sealed(store.path, "cat-file", "--batch", stdin=b"".join(oid + b"\n" for oid in oids))
-    at = 0
-    for oid in oids:
-        end = answer.find(b"\n", at)
-        words = answer[at:end].split()
-        if len(words) != 3 or words[1] != b"blob":
-            raise DamagedStoreError(
-                f"the store {store.path} has lost blob {oid.decode()}; run `rollouts doctor --repair`"
-            )
-        at = end + 1 + int(words[2]) + 1
-        yield answer[end + 1 : at - 1]
 
 
 def ref(agent: str, session_id: str) -> str:
@@ -131,54 +72,6 @@ def _message(draft: Draft, sizes: Mapping[str, int]) -> bytes:
         "taken_at": taken,
     }
     return f"transcript of {draft.agent} session {draft.session_id!a}\n\n{dump(body)}\n".encode()
-
-
-class _Stream:
-    """A batch in git's language for importing, in a file without a name: a pipe would be waited for at both ends."""
-
-    def __init__(self, folder: str) -> None:
-        import tempfile  # noqa: PLC0415 - 11 ms, and nothing that a hook waits for comes here
-
-        self._file = tempfile.TemporaryFile(dir=folder)  # noqa: SIM115 - `close` is the end of the batch
-        self._marks = 0
-        self.commits = 0
-
-    def fileno(self) -> int:
-        self._file.flush()
-        self._file.seek(0)
-        return self._file.fileno()
-
-    def close(self) -> None:
-        self._file.close()
-
-    def blob(self, data: bytes) -> bytes:
-        """Adds some content. Returns the word that stands for it in this stream."""
-        self._marks += 1
-        self._file.write(b"blob\nmark :%d\ndata %d\n" % (self._marks, len(data)))
-        self._file.write(data)
-        self._file.write(b"\n")
-        return b":%d" % self._marks
-
-    def commit(self, name: str, message: bytes, paths: Iterable[tuple[bytes, bytes, str]]) -> None:
-        """Adds a parentless commit of a tree: (mode, object, path) each."""
-        when = int(time.time())
-        self._file.write(
-            b"commit %s\ncommitter rollouts <rollouts@local> %d +0000\ndata %d\n%s\ndeleteall\n"
-            % (name.encode(), when, len(message), message)
-        )
-        for mode, what, path in paths:
-            self._file.write(b"M %s %s %s\n" % (mode, what, _quoted(path)))
-        self._file.write(b"\n")
-        self.commits += 1
-
-    def done(self) -> None:
-        self._file.write(b"done\n")
-
-
-def _quoted(path: str) -> bytes:
-    """A path as git's language for importing wants it."""
-    plain = path.encode(errors="surrogateescape")
-    return b'"' + plain.replace(b"\\", b"\\\\").replace(b'"', b'\\"').replace(b"\n", b"\\n") + b'"'
 
 
 _HALF = re.compile(r"scratch-.*|store\.git\.[0-9a-f]{8}\.new")
@@ -290,7 +183,7 @@ class Transcripts:
             _, _, oid, size = head.split()
             if not size.isdigit():
                 raise DamagedStoreError(f"the store {self.store.path} has lost blob {oid.decode()}")
-            found.setdefault(os.fsdecode(path.rpartition(b"/")[0]), []).append(_Piece(oid, int(size)))
+            found.setdefault(os.fsdecode(path.rpartition(b"/")[0]), []).append(Piece(oid, int(size)))
         return found
 
     # Keeping
@@ -317,7 +210,7 @@ class Transcripts:
 
     def _kept(self, batch: list[Draft], lock: Lock) -> list[Outcome]:
         commits = self._commits([ref(draft.agent, draft.session_id) for draft in batch])
-        stream = _Stream(self.folder)
+        stream = Stream(self.folder)
         try:
             outcomes = [self._add(stream, draft, commit) for draft, commit in zip(batch, commits, strict=True)]
             if not stream.commits:
@@ -333,7 +226,7 @@ class Transcripts:
             stream.close()
         return outcomes
 
-    def _add(self, stream: _Stream, draft: Draft, commit: str | None) -> Outcome:
+    def _add(self, stream: Stream, draft: Draft, commit: str | None) -> Outcome:
         shelf = self._shelf(commit) if commit else {}
         tree = dict(shelf)
         done = Outcome(draft, {}, {})
@@ -343,7 +236,7 @@ class Transcripts:
                 continue
             try:
                 with open(path, "rb") as file:
-                    pieces, has_grown = _pieces(stream, file.fileno(), shelf.get(name, []))
+                    pieces, has_grown = cut(stream, file.fileno(), shelf.get(name, []))
             except OSError as error:
                 done.problems[name] = error.strerror or str(error)
                 continue
@@ -388,60 +281,6 @@ class Transcripts:
         if commands:
             git.sealed(self.store.path, "update-ref", "-z", "--stdin", stdin=commands)
 
-    # Upkeep
-
-    def excess(self) -> str | None:
-        """What there is too much of in the store."""
-        folder = f"{self.store.path}/{REFS}"
-        agents = os.listdir(folder) if os.path.isdir(folder) else []
-        found = (due.excess(self.store.path, REFS + agent) for agent in (*agents, "none"))
-        return next(filter(None, found), None)
-
-    def pack(self) -> None:
-        """Sweeps and packs the store, unless somebody else does, or it has failed lately.
-
-        Raises:
-            RolloutsError, OSError: it failed; the next attempt waits until the cause may be gone.
-        """
-        try:
-            with upkeep.UpkeepLock(self.folder, wait=0) as alone:
-                if upkeep.is_postponed(alone.last(), self.folder):
-                    return
-                alone.write(upkeep.Attempt(upkeep.PACKING, time.time()).note())
-                self._pack(alone)
-                alone.write(b"")
-        except (BusyError, FolderGoneError):
-            return
-
-    def collect(self) -> None:
-        """Packs the store whatever its state, and drops what nothing in it reaches.
-
-        Raises:
-            RolloutsError, OSError: it failed.
-        """
-        with upkeep.Alone(self.folder) as alone:
-            with self.locked() as lock:
-                self.sweep(lock)
-                packing.pack_refs(self.store, _REFS_SECONDS)
-            if alone.lock:
-                packing.pack(self.store, alone.lock)
-            with self.locked(), self.reading(shared=False):
-                if packing.unreachable(self.store).objects:
-                    packing.reclaim(self.store)
-            alone.settle()
-
-    def _pack(self, alone: upkeep.UpkeepLock) -> None:
-        try:
-            with self.locked() as lock:
-                self.sweep(lock)
-                packing.pack_refs(self.store, _REFS_SECONDS)
-            if self.excess():  # after an import many refs are all there is too much of
-                packing.pack(self.store, alone)
-        except (RolloutsError, OSError) as error:
-            needs = error.needs if isinstance(error, packing.NoRoomError) else 0
-            alone.write(upkeep.Attempt(upkeep.FAILED, time.time(), needs, str(error)).note())
-            raise
-
     def halves(self) -> list[str]:
         """What killed takers left: exports on their way, and the half of a store; the caller holds `taking_in`."""
         names = os.listdir(self.folder) if os.path.isdir(self.folder) else []
@@ -475,13 +314,6 @@ class Transcripts:
         return len(there)
 
 
-def tidy(home: Home) -> None:
-    """Has the store packed when there is too much of anything; who asks is behind an agent already."""
-    kept = Transcripts(home)
-    if kept.excess():
-        kept.pack()
-
-
 def _body(message: bytes) -> dict[str, Json]:
     """The JSON line of a transcript's commit; empty for anything else."""
     try:
@@ -498,36 +330,7 @@ def _older(name: str, tree: Mapping[str, object]) -> str:
     return f"{name}~{number}"
 
 
-def _paths(tree: Mapping[str, list[_Piece]]) -> Iterator[tuple[bytes, bytes, str]]:
+def _paths(tree: Mapping[str, list[Piece]]) -> Iterator[tuple[bytes, bytes, str]]:
     for name, pieces in sorted(tree.items()):
         for number, piece in enumerate(pieces):
             yield _BLOB, piece.oid, f"{name}/{number:08d}"
-
-
-def _read(fd: int, at: int) -> bytes:
-    """A piece of a file, as much of it as there is."""
-    data = b""
-    while len(data) < PIECE:
-        more = os.pread(fd, PIECE - len(data), at + len(data))
-        if not more:
-            break
-        data += more
-    return data
-
-
-def _pieces(stream: _Stream, fd: int, before: list[_Piece]) -> tuple[list[_Piece], bool]:
-    """A file's pieces, those that are new put into the stream; and whether it begins with all that was kept before."""
-    pieces: list[_Piece] = []
-    has_grown = True
-    for number in range(1 << 30):
-        data = _read(fd, number * PIECE)
-        old = before[number] if number < len(before) else None
-        if old and has_grown:
-            has_grown = len(data) >= old.size and _oid(data[: old.size]) == old.oid
-        if not data and number:
-            break
-        same = old is not None and has_grown and old.size == len(data)
-        pieces.append(old if old and same else _Piece(stream.blob(data), len(data)))
-        if len(data) < PIECE:
-            break
-    return pieces, has_grown and len(pieces) >= len(before)

@@ -59,7 +59,7 @@ def check(session: Session) -> None:
 )
 @pytest.mark.parametrize("seed", range(40))
 def test_lines_of_any_shape_are_read(reader: ModuleType, name: str, records: list[Any], seed: int) -> None:
-    random_ = random.Random(seed)  # noqa: S311 - a seed makes a failure come back
+    random_ = random.Random(seed)  # noqa: S311 - chance, not a secret
     odd = [mutated(record, random_, 10 ** random_.uniform(-3, -1)) for record in records]
     random_.shuffle(odd)
     data = jsonl(odd)
@@ -74,7 +74,7 @@ def test_lines_of_any_shape_are_read(reader: ModuleType, name: str, records: lis
 
 @pytest.mark.parametrize("seed", range(40))
 def test_documents_of_any_shape_are_read(seed: int) -> None:
-    random_ = random.Random(seed)  # noqa: S311 - a seed makes a failure come back
+    random_ = random.Random(seed)  # noqa: S311 - chance, not a secret
     messages = [
         told("msg_1", said("Go"), {"type": "compaction"}),
         gave("msg_2", {"type": "reasoning", "text": "Hm."}, tool("call_1", "bash", output="fine")),

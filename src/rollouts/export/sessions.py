@@ -9,6 +9,7 @@ from typing import BinaryIO
 
 from rollouts import agents
 from rollouts.agents.agent import Store
+from rollouts.agents.raw import Lines
 from rollouts.agents.raw import Record as AgentRecord
 from rollouts.contracts import envelope
 from rollouts.errors import RolloutsError
@@ -178,7 +179,10 @@ class Library:
     def _own(self, agent: str, session_id: str) -> AgentRecord | None:
         if agent not in self._stores:
             self._stores[agent] = agents.reader(agent).Store()
-        return self._stores[agent].record(session_id)
+        record = self._stores[agent].record(session_id)
+        if isinstance(record, Lines):
+            next(iter(record.main()), b"")  # what cannot be read may have been captured when it could
+        return record
 
     def _captured(self, agent: str, job: Job) -> AgentRecord | None:
         for owner in (job.session_id, *job.ancestors) if self._has_kept else ():

@@ -6,7 +6,6 @@ It prints into a file: into a pipe it loses the end of a long export, and exits 
 from __future__ import annotations
 
 import os
-import shutil
 
 import msgspec
 
@@ -34,8 +33,6 @@ def export(session_id: str, path: str, seconds: float = SECONDS) -> None:
         RolloutsError: opencode is not installed, failed, took too long, or wrote no such document.
         OSError: the file cannot be written.
     """
-    if shutil.which("opencode") is None:
-        raise RolloutsError("opencode executable not found; install OpenCode, or put it on PATH")
     with open(path, "wb") as file:
         command = ("opencode", "export", session_id, "--pure")
         with start(command, os.environ | _SETTINGS, group=True, sink=file.fileno()) as running:

@@ -7,6 +7,7 @@ The rules were observed with opencode 1.18.33, next to what it sent to the model
 from __future__ import annotations
 
 import os
+import shutil
 import tempfile
 from collections.abc import Mapping
 
@@ -47,10 +48,16 @@ class Store:
 
 
 def _exported(session_id: str) -> bytes | None:
-    """What opencode gives of a session; None when it has no such session, or was never at work here."""
+    """What opencode gives of a session; None when it has no such session, or was never at work here.
+
+    Raises:
+        RolloutsError: opencode is not there, failed, took too long or gave something else.
+    """
     data = f"{places.folder('XDG_DATA_HOME', '~/.local/share')}/opencode"
     if session_id.startswith("-") or not os.path.isdir(data):
         return None  # it would take the id for an option, and make itself a database
+    if shutil.which("opencode") is None:
+        raise RolloutsError("opencode executable not found; install OpenCode, or put it on PATH")
     with tempfile.TemporaryDirectory(prefix="rollouts-") as scratch:
         path = f"{scratch}/session.json"
         try:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -26,6 +27,11 @@ from agent_records import (
 from rollouts.agents.codex import reader
 from rollouts.agents.session import Message, Session, Usage, views
 from rollouts.errors import RolloutsError
+
+if sys.version_info >= (3, 14):
+    from compression import zstd
+else:
+    from backports import zstd
 
 TURN = "01a1ff9d-d989-7752-bd04-eb3a5324b004"
 LATER = "01a1ffa0-0000-7000-8000-000000000000"
@@ -310,8 +316,21 @@ def test_an_archived_session_is_found(sealed: Path) -> None:
     assert reader.Store().record(CODEX) is not None
 
 
-def test_a_compressed_session_is_told(sealed: Path) -> None:
+def test_a_session_that_codex_has_compressed_since_is_read(sealed: Path) -> None:
     path = put_codex(sealed, codex_session())
-    path.rename(f"{path}.zst")
-    with pytest.raises(RolloutsError, match="was compressed by codex"):
-        reader.Store().record(CODEX)
+    whole = path.read_bytes()
+    path.with_name(f"{path.name}.zst").write_bytes(zstd.compress(whole))
+    path.unlink()
+    found = reader.Store().record(CODEX)
+    assert found
+    assert b"".join(found.main()) == whole
+
+
+def test_half_of_a_compressed_session_is_told(sealed: Path) -> None:
+    path = put_codex(sealed, codex_session())
+    path.with_name(f"{path.name}.zst").write_bytes(zstd.compress(path.read_bytes())[:-9])
+    path.unlink()
+    found = reader.Store().record(CODEX)
+    assert found
+    with pytest.raises(RolloutsError, match="no whole file of Zstandard"):
+        list(found.main())

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import shutil
 import sys
+from collections.abc import Iterator
 from typing import IO
 
 from rollouts.errors import RolloutsError
@@ -12,6 +12,8 @@ if sys.version_info >= (3, 14):
     from compression import zstd
 else:
     from backports import zstd
+
+_AT_ONCE = 1 << 20
 
 
 def opened(path: str) -> IO[bytes]:
@@ -23,6 +25,21 @@ def opened(path: str) -> IO[bytes]:
     return zstd.open(path, "rb")  # type: ignore[return-value] # it reads as any file, and its stub does not say so
 
 
+def chunks(path: str) -> Iterator[bytes]:
+    """What a compressed file holds, in pieces.
+
+    Raises:
+        OSError: it cannot be read.
+        RolloutsError: it is not compressed so, or not whole.
+    """
+    try:
+        with opened(path) as file:
+            while chunk := file.read(_AT_ONCE):
+                yield chunk
+    except (zstd.ZstdError, EOFError) as error:
+        raise RolloutsError(f"is no whole file of Zstandard: {error}") from error
+
+
 def copy(path: str, to: IO[bytes]) -> None:
     """Writes what a compressed file holds.
 
@@ -30,8 +47,5 @@ def copy(path: str, to: IO[bytes]) -> None:
         OSError: one of the two cannot be read or written.
         RolloutsError: it is not compressed so, or not whole.
     """
-    try:
-        with opened(path) as file:
-            shutil.copyfileobj(file, to, 1 << 20)
-    except (zstd.ZstdError, EOFError) as error:
-        raise RolloutsError(f"is no whole file of Zstandard: {error}") from error
+    for chunk in chunks(path):
+        to.write(chunk)

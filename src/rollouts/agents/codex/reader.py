@@ -9,6 +9,7 @@ import os
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
+from functools import partial
 
 from rollouts.agents import places, raw
 from rollouts.agents.codex.items import is_call
@@ -22,6 +23,7 @@ NAME = "codex"
 _FORM = "codex-jsonl"
 _UUID = "[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}"
 _ROLLOUT = re.compile(f"rollout-.+?-({_UUID})\\.jsonl(?:\\.zst)?")
+_PACKED = ".zst"
 _VERSION_7 = 14
 """Where in a UUID its version stands; Codex's are of version 7, which begin with the time."""
 
@@ -29,6 +31,15 @@ _VERSION_7 = 14
 def is_likely(session_id: str) -> bool:
     """Whether an id looks like one of this agent's."""
     return re.fullmatch(_UUID, session_id) is not None and session_id[_VERSION_7] == "7"
+
+
+def _of_file(path: str) -> Chunks:
+    """A log's bytes, also of one that codex has compressed since."""
+    if not path.endswith(_PACKED):
+        return raw.of_file(path)
+    from rollouts.agents import unpacked  # noqa: PLC0415 - only for logs that rest
+
+    return partial(unpacked.chunks, path)
 
 
 class Store:
@@ -42,19 +53,16 @@ class Store:
         """A session's record; None when the store has no such session.
 
         Raises:
-            RolloutsError: it is compressed.
             OSError: its files cannot be read.
         """
         files = self._files = self._listed() if self._files is None else self._files
         path = files.get(session_id)
         if path is None or not os.path.exists(path):
             return None
-        if path.endswith(".zst"):
-            raise RolloutsError(f"{path} was compressed by codex, and cannot be read here")
         if self._parents is None:
             self._parents = {thread: parent for thread, at in files.items() if (parent := _parent_in(at))}
-        below = {thread: raw.of_file(files[thread]) for thread in sorted(_below(session_id, self._parents))}
-        return Lines(session_id, _FORM, raw.of_file(path), below)
+        below = {thread: _of_file(files[thread]) for thread in sorted(_below(session_id, self._parents))}
+        return Lines(session_id, _FORM, _of_file(path), below)
 
     def _listed(self) -> dict[str, str]:
         """Thread -> its file; one in the archive is the older one."""
@@ -74,8 +82,8 @@ def _rollouts(folder: str) -> Iterator[tuple[str, str]]:
 def _parent_in(path: str) -> str | None:
     """The thread that started the one in a file; None for one that nobody started."""
     try:
-        first = next(raw.objects(raw.of_file(path)()), {})
-    except OSError:
+        first = next(raw.objects(_of_file(path)()), {})
+    except (OSError, RolloutsError):
         return None
     return parent(fields(first.get("payload")))
 

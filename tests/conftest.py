@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from helpers import git
+from real_runs import Runs
 
 _KEPT = {"PATH", "LANG", "LC_ALL", "TMPDIR", "VIRTUAL_ENV", "SYSTEMROOT", "LD_LIBRARY_PATH"}
 _NOWHERE = "http://127.0.0.1:9"
@@ -59,3 +60,9 @@ def repo(tmp_path: Path) -> Path:
     git("add", "-A", cwd=root)
     git("commit", "-qm", "first", cwd=root)
     return root
+
+
+@pytest.fixture
+def runs(tmp_path_factory: pytest.TempPathFactory) -> Runs:
+    """What real agents did, made when it is asked for and once for all tests."""
+    return Runs(tmp_path_factory)

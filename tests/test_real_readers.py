@@ -14,7 +14,8 @@ from real_runs import DRIVERS, Runs, each
 from rollouts import agents
 from rollouts.agents.session import Session, views
 from rollouts.paths import Home
-from rollouts.storage.transcripts import Content, Transcripts
+from rollouts.storage.pieces import Content
+from rollouts.storage.transcripts import Transcripts
 
 
 def session(name: str, run: Run) -> Session:

@@ -4,14 +4,23 @@ from __future__ import annotations
 
 import _sqlite3 as sqlite3  # the package around it imports datetime, which costs 1 ms at each hook call
 import os
-from collections.abc import Iterable, Mapping, Sequence
+import time
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from types import TracebackType
 
 from rollouts.errors import DamagedCatalogError, RolloutsError
 from rollouts.models import RemoteDefaults, Session, Snapshot, Workspace
 from rollouts.storage import migrations
 
+TYPE_CHECKING = False
+if TYPE_CHECKING:  # hooks go without `typing`, whose import would cost 6 ms
+    from typing import TypeVar
+
+    Result = TypeVar("Result")
+
 _WAIT_SECONDS = 30.0
+_REST_SECONDS = 0.5
+"""How long SQLite waits by itself; no signal is heard meanwhile, and a hook's time may be over."""
 _BATCH = 500
 """Values of one statement; SQLite takes 999 and more."""
 _WORKSPACE = "id, root_path, remote_url, created_at, identity"
@@ -86,13 +95,13 @@ class Catalog:
         self.path = path
         try:
             where = f"file:{_uri_path(path)}?immutable=1" if immutable else path
-            self._connection = sqlite3.connect(where, timeout=_WAIT_SECONDS, isolation_level=None, uri=immutable)
+            self._connection = sqlite3.connect(where, timeout=_REST_SECONDS, isolation_level=None, uri=immutable)
         except sqlite3.Error as error:
             raise _words(error, path) from error
         try:
             self._connection.execute("PRAGMA foreign_keys = ON")
             self._connection.execute("PRAGMA synchronous = NORMAL")
-            self.is_current = migrations.is_current(self._connection, path)
+            self.is_current = self._patiently(migrations.is_current, self._connection, path)
         except sqlite3.Error as error:
             self.close()
             raise _words(error, path) from error
@@ -103,7 +112,7 @@ class Catalog:
     def migrate(self) -> None:
         """Brings it to the current schema; the caller holds the home's lock alone."""
         try:
-            migrations.apply(self._connection, self.path)
+            self._patiently(migrations.apply, self._connection, self.path)
         except sqlite3.Error as error:
             raise _words(error, self.path) from error
         self.is_current = True
@@ -117,9 +126,19 @@ class Catalog:
 
     def _rows(self, sql: str, *values: Value) -> list[tuple[Value, ...]]:
         try:
-            return self._connection.execute(sql, values).fetchall()
+            return self._patiently(self._connection.execute, sql, values).fetchall()
         except sqlite3.Error as error:
             raise _words(error, self.path) from error
+
+    def _patiently(self, work: Callable[..., Result], *given: object) -> Result:
+        """Does it, when another program that holds the catalog has let go of it."""
+        deadline = time.monotonic() + _WAIT_SECONDS
+        while True:
+            try:
+                return work(*given)
+            except sqlite3.OperationalError as error:
+                if "locked" not in str(error) or time.monotonic() > deadline:
+                    raise
 
     def rows(self, sql: str, *values: Value) -> list[tuple[Value, ...]]:
         """What a statement gives, for `sessions.py`, the other room that holds SQL."""
@@ -128,7 +147,7 @@ class Catalog:
     def write_all(self, sql: str, rows: Iterable[Sequence[Value]]) -> None:
         """Runs a statement once for each of some rows of values."""
         try:
-            self._connection.executemany(sql, rows)
+            self._patiently(self._connection.executemany, sql, rows)
         except sqlite3.Error as error:
             raise _words(error, self.path) from error
 
@@ -184,7 +203,9 @@ class Catalog:
             RolloutsError: it is another workspace's archive.
         """
         try:
-            self._connection.execute("UPDATE workspaces SET remote_url = ? WHERE id = ?", (url, workspace_id))
+            self._patiently(
+                self._connection.execute, "UPDATE workspaces SET remote_url = ? WHERE id = ?", (url, workspace_id)
+            )
         except sqlite3.IntegrityError as error:
             rows = self._rows(f"SELECT {_WORKSPACE} FROM workspaces WHERE remote_url = ?", url)
             owner = _workspace(rows[0]).root_path if rows else "another"
@@ -298,7 +319,9 @@ class Catalog:
     def know_tags(self, tags: Mapping[str, str]) -> None:
         """Notes what tags were found to hold."""
         try:
-            self._connection.executemany("INSERT OR REPLACE INTO known_tags VALUES (?, ?)", list(tags.items()))
+            self._patiently(
+                self._connection.executemany, "INSERT OR REPLACE INTO known_tags VALUES (?, ?)", list(tags.items())
+            )
         except sqlite3.Error as error:
             raise _words(error, self.path) from error
 
@@ -317,7 +340,7 @@ class Catalog:
     def add_changes(self, changes: Mapping[tuple[str, str], Counts]) -> None:
         rows = [(*pair, *counts) for pair, counts in changes.items()]
         try:
-            self._connection.executemany("INSERT OR REPLACE INTO changes VALUES (?, ?, ?, ?, ?)", rows)
+            self._patiently(self._connection.executemany, "INSERT OR REPLACE INTO changes VALUES (?, ?, ?, ?, ?)", rows)
         except sqlite3.Error as error:
             raise _words(error, self.path) from error
 

@@ -6,6 +6,7 @@ It prints into a file: into a pipe it loses the end of a long export, and exits 
 from __future__ import annotations
 
 import os
+import tempfile
 
 import msgspec
 
@@ -33,9 +34,11 @@ def export(session_id: str, path: str, seconds: float = SECONDS) -> None:
         RolloutsError: opencode is not installed, failed, took too long, or wrote no such document.
         OSError: the file cannot be written.
     """
-    with open(path, "wb") as file:
-        command = ("opencode", "export", session_id, "--pure")
-        with start(command, os.environ | _SETTINGS, group=True, sink=file.fileno()) as running:
+    command = ("opencode", "export", session_id, "--pure")
+    # it ends amid an installation of its own and leaves a lock there, for which the next `opencode` would wait a minute
+    with open(path, "wb") as file, tempfile.TemporaryDirectory() as state:
+        env = os.environ | _SETTINGS | {"XDG_STATE_HOME": state}
+        with start(command, env, group=True, sink=file.fileno()) as running:
             if not running.ends_within(seconds):
                 raise RolloutsError(f"opencode exported session {session_id} for more than {seconds:.0f} seconds")
             code, _, said = running.finish()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -11,12 +12,38 @@ from helpers import git
 from real_runs import Runs
 
 _KEPT = {"PATH", "LANG", "LC_ALL", "TMPDIR", "VIRTUAL_ENV", "SYSTEMROOT", "LD_LIBRARY_PATH"}
+_AGENTS = {"claude", "codex", "opencode"}
 _NOWHERE = "http://127.0.0.1:9"
 
 
+@pytest.fixture(scope="session")
+def path_without_agents(tmp_path_factory: pytest.TempPathFactory) -> str:
+    """PATH, with links to all else in the place of a directory that holds a coding agent."""
+    folders = []
+    for folder in os.environ["PATH"].split(os.pathsep):
+        names = set(os.listdir(folder)) if os.path.isdir(folder) else set()
+        if names & _AGENTS:
+            others = tmp_path_factory.mktemp("others")
+            for name in names - _AGENTS:
+                (others / name).symlink_to(os.path.abspath(os.path.join(folder, name)))
+            folders.append(str(others))
+        else:
+            folders.append(folder)
+    return os.pathsep.join(folders)
+
+
 @pytest.fixture(autouse=True)
-def sealed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """An environment with nothing of the machine's user in it. Returns the user's (fake) home."""
+def sealed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, request: pytest.FixtureRequest, path_without_agents: str
+) -> Iterator[Path]:
+    """An environment with nothing of the machine's user in it, agents only where a test asks for them.
+
+    Gives the user's (fake) home.
+    """
+    umask = os.umask(0)
+    os.umask(umask)
+    if request.node.get_closest_marker("agents") is None:
+        monkeypatch.setenv("PATH", path_without_agents)
     for name in set(os.environ) - _KEPT:
         if not name.startswith(("PYTEST_", "COV_")):
             monkeypatch.delenv(name)
@@ -30,7 +57,8 @@ def sealed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
         "[user]\n\tname = Ann Onymous\n\temail = ann@example.com\n[init]\n\tdefaultBranch = main\n"
     )
     monkeypatch.chdir(tmp_path)
-    return home
+    yield home
+    os.umask(umask)  # what runs in this process makes all it writes private
 
 
 @pytest.fixture

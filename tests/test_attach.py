@@ -73,6 +73,13 @@ def test_opencodes_ids_are_those_of_its_messages() -> None:
     assert names(found, 1) == ("msg_5", "msg_6", [], [])
 
 
+def test_opencodes_turn_that_went_on_after_its_end_has_its_last_snapshot() -> None:
+    found = attach(OPENCODE, taken("msg_1", "msg_4", "msg_4:2", "msg_4:3"))
+    assert names(found, 0)[:2] == ("msg_1", "msg_4:3")
+    assert [one.message_id for one in found.superseded] == ["msg_4", "msg_4:2"]
+    assert found.unmatched == ()
+
+
 def test_a_message_amid_a_turn_is_a_place_too() -> None:
     found = attach(OPENCODE, taken("msg_2", "msg_3"))
     assert names(found, 0) == (None, None, [], ["msg_2=msg_2", "msg_3=msg_3"])

@@ -1,7 +1,7 @@
 """Which snapshot belongs where in a session: before a turn, after it, or after one of its tool calls.
 
 A snapshot is found by its message id, which names the place (docs/contracts.md): a turn's key, the same with `:end` or
-`:tool:<call>` behind it, or the id of a message.
+`:tool:<call>` behind it, or the id of a message; `:2` and so on at the end when a turn went on after its end.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ from rollouts.agents.session import Message, Session, Turn
 from rollouts.models import Snapshot
 
 _END = re.compile(r"(.+):end(?::\d+)?", re.DOTALL)
+_AGAIN = re.compile(r"(.+):\d+", re.DOTALL)
 _TOOL = re.compile(r"(.+?):tool:(.+)", re.DOTALL)
 
 
@@ -89,7 +90,8 @@ def _place(places: _Places, message_id: str) -> tuple[int, str, str] | None:
     called = _TOOL.fullmatch(message_id)
     if called and called[1] in places.turn_of and (places.turn_of[called[1]], called[2]) in places.calls:
         return places.turn_of[called[1]], "call", called[2]
-    return None
+    again = _AGAIN.fullmatch(message_id)  # the turn went on after its end; agents with turn ids say so behind `:end`
+    return _place(places, again[1]) if again else None
 
 
 def attach(session: Session, snapshots: Iterable[Snapshot]) -> Attached:

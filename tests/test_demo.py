@@ -15,6 +15,8 @@ def test_demo_shows_the_main_job_and_leaves_nothing_behind(repo: Path, tmp_path:
     out = ok("demo", repo, env={"TMPDIR": str(scratch)})
     assert "restored all 5 turns: every byte, mode, link and empty directory is the same" in out
     assert "diff turn-4..turn-5" in out
+    assert "exported the conversation: 1 row of JSON lines" in out
+    assert "its 5 turns and the 5 snapshots around them" in out
     assert fingerprint(repo) == before
     assert os.listdir(scratch) == []
     assert not (sealed / ".rollouts").exists()

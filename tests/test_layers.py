@@ -37,6 +37,7 @@ SHARED_BY_COMMANDS = {
         "hook",
         "recovery",
         "standing",
+        "demo_session",
     )
 }
 PACKAGES = {

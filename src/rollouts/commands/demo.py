@@ -14,7 +14,7 @@ from typing import Annotated
 import typer
 
 from rollouts import restore as restoring
-from rollouts.commands import output
+from rollouts.commands import demo_session, output
 from rollouts.errors import RolloutsError
 from rollouts.models import Turn
 from rollouts.paths import Home
@@ -23,12 +23,13 @@ from rollouts.storage import opening, sizes
 from rollouts.storage.archive import Archive, Taken
 from rollouts.storage.placing import Wanted
 
-_SESSION = "demo"
+_SESSION, _TURNS = "demo", "demo-turns"
 Digest = dict[bytes, tuple[int, str]]
 """Path -> (mode, SHA-256 of the content or of the link's target; empty for a directory)."""
 
 
 class _Step(Record):
+    turn: str
     what: str
     taken: Taken
     digest: Digest
@@ -94,9 +95,9 @@ _CHANGES: tuple[tuple[str, Callable[[bytes], None]], ...] = (
 )
 
 
-def _capture(home: Archive, path: str, session: str, message: str) -> tuple[Taken, float]:
+def _capture(home: Archive, path: str, session: str, message: str, agent: str | None = None) -> tuple[Taken, float]:
     start = time.perf_counter()
-    taken = home.snapshot(home.locate(path), Turn(session, message, "{}"))
+    taken = home.snapshot(home.locate(path), Turn(session, message, "{}", agent))
     return taken, time.perf_counter() - start
 
 
@@ -104,8 +105,8 @@ def _steps(home: Archive, work: str) -> list[_Step]:
     steps = []
     for number, (what, change) in enumerate(_CHANGES, start=1):
         change(os.fsencode(work))
-        taken, seconds = _capture(home, work, f"{_SESSION}-turns", f"turn-{number}")
-        steps.append(_Step(what, taken, _digest(os.fsencode(work)), seconds))
+        taken, seconds = _capture(home, work, _TURNS, f"turn-{number}:end", demo_session.AGENT)
+        steps.append(_Step(f"turn-{number}", what, taken, _digest(os.fsencode(work)), seconds))
     return steps
 
 
@@ -152,7 +153,7 @@ def _show(home: Archive, steps: list[_Step]) -> None:
     output.line("")
     rows = [
         (
-            step.taken.snapshot.message_id,
+            step.turn,
             step.what,
             str(step.taken.snapshot.files),
             output.size(step.taken.snapshot.bytes_new),
@@ -169,7 +170,19 @@ def _show(home: Archive, steps: list[_Step]) -> None:
             .splitlines()
         )
         summary = next((text for text in reversed(stat_lines) if " changed" in text), " nothing changed").strip()
-        output.line(f"diff {before.taken.snapshot.message_id}..{after.taken.snapshot.message_id}: {summary}")
+        output.line(f"diff {before.turn}..{after.turn}: {summary}")
+
+
+def _export(home: Archive, scratch: str, work: str, steps: list[_Step]) -> None:
+    """Exports the turns with a conversation, as it is done with those of real agents."""
+    talk = [demo_session.Said(step.turn, f"Make this change: {step.what}", f"Done: {step.what}.") for step in steps]
+    done = demo_session.exported(home, os.path.realpath(scratch), _TURNS, work, talk)
+    if (done.turns, done.snapshots) != (len(steps), len(steps)):
+        raise RolloutsError(f"{done.turns} turns and {done.snapshots} snapshots were exported; please report this")
+    what = f"{done.rows} row of JSON lines ({output.size(done.bytes)})"
+    output.line(
+        f"exported the conversation: {what}, its {done.turns} turns and the {done.snapshots} snapshots around them"
+    )
 
 
 def demo(
@@ -177,7 +190,7 @@ def demo(
         str, typer.Argument(metavar="DIR", help="A real directory; it is only read.", show_default="here")
     ] = ".",
 ) -> None:
-    """Capture, change, restore and verify real turns.
+    """Capture, change, restore, verify, export turns.
 
     Works on a copy, in a throwaway home; the directory itself is only read, and nothing is left behind.
 
@@ -191,10 +204,11 @@ def demo(
             steps = _steps(home, work)
             _show(home, steps)
             for step in steps:
-                destination = f"{scratch}/{step.taken.snapshot.message_id}"
+                destination = f"{scratch}/{step.turn}"
                 _restore(home, step.taken, destination)
                 _check(step.digest, _digest(os.fsencode(destination)), step.what)
             output.line(f"restored all {len(steps)} turns: every byte, mode, link and empty directory is the same")
+            _export(home, scratch, work, steps)
             stored = output.size(sizes.measured(home.home.workspace(steps[0].taken.workspace.id)))
             output.line(f"the copy has {output.size(_content(work))}; its {len(steps)} turns take {stored} on disk")
     output.line("nothing is left behind: the home and the copies are gone")

@@ -16,7 +16,7 @@ FLOORS = (
     {"push", "pull", "fetched", "restore", "inplace", "doctor", "deletion", "space", "status"}
     | {"hook", "importing", "setup", "export"},
     {"storage", "publish", "agents"},
-    {"contracts", "process", "config", "trace"},
+    {"contracts", "process", "config", "trace", "whole"},
     {"models", "paths", "facts"},
     {"errors", "record", ""},
 )

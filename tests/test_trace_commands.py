@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import os
+import stat
 from pathlib import Path
 from typing import Any
 
@@ -81,6 +83,14 @@ def test_reduce_into_a_directory_that_is_not_there(tmp_path: Path) -> None:
     case = trace_cases.bundle("s1-story-01", tmp_path)
     said = failure(run("trace", "reduce", case, "--out", tmp_path / "none" / "out.json"))
     assert said == f"there is no directory {tmp_path / 'none'} to write in; make it, or name another FILE"
+
+
+def test_a_state_takes_the_place_of_no_device(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "pipe")
+    case = trace_cases.bundle("s1-story-01", tmp_path)
+    said = failure(run("trace", "reduce", case, "--out", tmp_path / "pipe"))
+    assert said == f"{tmp_path / 'pipe'} is no regular file, and would be replaced; name another FILE"
+    assert stat.S_ISFIFO((tmp_path / "pipe").stat().st_mode)
 
 
 def test_reduce_refuses_in_the_words_of_the_original_and_writes_nothing(tmp_path: Path) -> None:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import os
 import sys
-import tempfile
 from collections.abc import Iterable
 from dataclasses import asdict
 from enum import StrEnum
@@ -13,6 +12,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from rollouts import whole
 from rollouts.commands import output
 from rollouts.commands.capture import shown
 from rollouts.commands.options import AsJson
@@ -57,19 +57,10 @@ def _write(path: str, chunks: Iterable[str]) -> None:
     """Writes a file whole or not at all.
 
     Raises:
-        RolloutsError: there is no directory for it.
+        RolloutsError: there is no place for it.
     """
-    folder = os.path.dirname(path) or "."
-    if not os.path.isdir(folder):
-        raise RolloutsError(f"there is no directory {folder} to write in; make it, or name another FILE")
-    handle, scratch = tempfile.mkstemp(prefix=".state-", dir=folder)
-    try:
-        with os.fdopen(handle, "w", encoding="utf-8", errors="surrogatepass", newline="") as file:
-            file.writelines(chunks)
-        os.replace(scratch, path)
-    except BaseException:  # Ctrl-C as well: nothing half written stays
-        os.unlink(scratch)
-        raise
+    with whole.replaced(whole.target(path)) as file:
+        file.writelines(chunk.encode(errors="surrogatepass") for chunk in chunks)
 
 
 def reduce(

@@ -7,13 +7,12 @@ from collections.abc import Generator, Iterable, Iterator
 from contextlib import AbstractContextManager, nullcontext
 from typing import BinaryIO
 
-from rollouts import agents
+from rollouts import agents, whole
 from rollouts.agents.agent import Store
 from rollouts.agents.raw import Lines
 from rollouts.agents.raw import Record as AgentRecord
 from rollouts.contracts import envelope
 from rollouts.errors import RolloutsError
-from rollouts.export import whole
 from rollouts.models import Snapshot, Workspace, safety_session
 from rollouts.record import Record
 from rollouts.storage import sessions

@@ -15,7 +15,7 @@ FLOORS = (
     {"commands"},
     {"push", "pull", "fetched", "restore", "inplace", "doctor", "deletion", "space", "status"}
     | {"hook", "importing", "setup", "export"},
-    {"storage", "publish", "agents"},
+    {"storage", "publish", "agents", "price_data"},
     {"contracts", "process", "config", "trace", "whole"},
     {"models", "paths", "facts"},
     {"errors", "record", ""},
@@ -50,6 +50,7 @@ PACKAGES = {
     "trace.reducer",
     "agents",
     "export",
+    "price_data",
     "agents.claude_code",
     "agents.codex",
     "agents.opencode",

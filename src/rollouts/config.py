@@ -7,9 +7,15 @@ import os
 from rollouts.errors import RolloutsError
 from rollouts.paths import Home
 
+TYPE_CHECKING = False  # `typing` costs captures 6 ms
+if TYPE_CHECKING:
+    from rollouts.contracts.automation import Patterns
+    from rollouts.contracts.pricing import Price
+
 _UNITS = {"": 1, "K": 1 << 10, "M": 1 << 20, "G": 1 << 30, "T": 1 << 40}
 _DIGITS = 18  # no file has more bytes, and Python refuses to read far more
 _VARIABLE = "ROLLOUTS_MAX_FILE_SIZE"
+_DEAREST = 1e9  # USD; a number beyond it is a slip
 
 
 def _size(value: object, where: str) -> int:
@@ -23,18 +29,18 @@ def _size(value: object, where: str) -> int:
     return int(digits) * _UNITS[unit]
 
 
-def _from_file(path: str) -> object:
+def _from_file(home: Home) -> tuple[str, dict[str, object]]:
+    """The path of the user's file and what is in it; nothing where there is none."""
+    path = f"{home.path}/config.toml"
+    if not os.path.exists(path):
+        return path, {}
     import tomllib  # noqa: PLC0415 - 8 ms, and only for those who have the file
 
     try:
         with open(path, "rb") as file:
-            settings = tomllib.load(file)
+            return path, tomllib.load(file)
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise RolloutsError(f"{path} is not valid TOML: {error}") from error
-    capture = settings.get("capture", {})
-    if not isinstance(capture, dict):
-        raise RolloutsError(f"{path}: [capture] must be a table with max_file_size in it")
-    return capture.get("max_file_size")
 
 
 def max_file_size(home: Home) -> int | None:
@@ -45,6 +51,78 @@ def max_file_size(home: Home) -> int | None:
     """
     if os.environ.get(_VARIABLE):
         return _size(os.environ[_VARIABLE], _VARIABLE)
-    path = f"{home.path}/config.toml"
-    value = _from_file(path) if os.path.exists(path) else None
+    path, settings = _from_file(home)
+    capture = settings.get("capture", {})
+    if not isinstance(capture, dict):
+        raise RolloutsError(f"{path}: [capture] must be a table with max_file_size in it")
+    value = capture.get("max_file_size")
     return None if value is None else _size(value, f"{path}: [capture] max_file_size")
+
+
+def _check_keys(table: dict[str, object], known: tuple[str, ...], where: str) -> None:
+    for key in table:
+        if key not in known:
+            raise RolloutsError(f"{where} has {key!r}, which is not known there; it takes {', '.join(known)}")
+
+
+def _rate(value: object, where: str) -> float:
+    if isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value < _DEAREST:
+        raise RolloutsError(f"{where} is {value!r}, which is no price; give USD for a million tokens, like 2.5")
+    return float(value)
+
+
+def _price(entry: object, where: str) -> Price:
+    from rollouts.contracts.pricing import CUSTOM, RATES, price  # noqa: PLC0415 - captures never ask for prices
+
+    if not isinstance(entry, dict):
+        raise RolloutsError(f"{where} must be a table with model and prices in it")
+    keys = tuple(f"{rate}_per_mtok" for rate in RATES)
+    _check_keys(entry, ("model", *keys), where)
+    model = entry.get("model")
+    if not isinstance(model, str) or not model.strip():
+        raise RolloutsError(f"{where} has no model; give its name as the agents write it")
+    rates = [_rate(entry.get(key, 0), f"{where} {key}") for key in keys]
+    return price(model.strip(), rates, source=CUSTOM)
+
+
+def prices(home: Home) -> tuple[Price, ...]:
+    """The user's own prices: `[[prices]]`, each with model and USD for a million tokens; a missing one is 0.
+
+    Raises:
+        RolloutsError: a row is none, a model stands twice, or the file is not TOML.
+    """
+    path, settings = _from_file(home)
+    entries = settings.get("prices", [])
+    if not isinstance(entries, list):
+        raise RolloutsError(f"{path}: prices must be tables, each under its own [[prices]]")
+    rows: dict[str, Price] = {}
+    for number, entry in enumerate(entries, start=1):
+        row = _price(entry, f"{path}: [[prices]] number {number}")
+        if row.pattern in rows:
+            raise RolloutsError(f"{path}: [[prices]] number {number} prices {row.pattern!r} again; keep one of them")
+        rows[row.pattern] = row
+    return tuple(rows.values())
+
+
+def _texts(value: object, where: str) -> tuple[str, ...]:
+    if not isinstance(value, list) or not all(isinstance(text, str) and text.strip() for text in value):
+        raise RolloutsError(f"{where} must be a list of texts, none of them empty")
+    return tuple(value)
+
+
+def automation(home: Home) -> Patterns:
+    """The user's own patterns of automated sessions: `[automation]` with prefixes, substrings and exact.
+
+    Raises:
+        RolloutsError: they are no lists of texts, or the file is not TOML.
+    """
+    from rollouts.contracts.automation import Patterns  # noqa: PLC0415 - captures never ask for them
+
+    path, settings = _from_file(home)
+    table = settings.get("automation", {})
+    where = f"{path}: [automation]"
+    if not isinstance(table, dict):
+        raise RolloutsError(f"{where} must be a table with prefixes, substrings or exact in it")
+    _check_keys(table, Patterns._fields, where)
+    lists = {name: _texts(table.get(name, []), f"{where} {name}") for name in Patterns._fields}
+    return Patterns(lists["prefixes"], lists["substrings"], tuple(text.strip() for text in lists["exact"]))

@@ -175,10 +175,10 @@ def test_a_limit_that_is_no_number_of_seconds_is_a_miss(text: str, repo: Path, h
     assert messages(home) == [] if (home / "rollouts.sqlite").exists() else True
 
 
-def slow_git(folder: Path, seconds: int) -> dict[str, str]:
-    """An environment whose git takes its time."""
-    real = shutil.which("git")
-    path = put(folder, "bin/git", f'#!/bin/sh\nsleep {seconds}\nexec {real} "$@"\n'.encode(), mode=0o755)
+def slow_git(folder: Path) -> dict[str, str]:
+    """An environment whose git does not begin before there is a file `go` beside it."""
+    waiting = f'while [ ! -e "{folder}/go" ]; do sleep 0.05; done'
+    path = put(folder, "bin/git", f'#!/bin/sh\n{waiting}\nexec {shutil.which("git")} "$@"\n'.encode(), mode=0o755)
     return {"PATH": f"{path.parent}:{os.environ['PATH']}"}
 
 
@@ -193,23 +193,26 @@ def settled(path: Path) -> None:
 def test_a_hook_whose_time_runs_out_stops_and_tells_status(repo: Path, home: Path, tmp_path: Path) -> None:
     told("codex", event("codex", "UserPromptSubmit", repo))
     started = time.monotonic()
-    told("codex", event("codex", "Stop", repo), env={**slow_git(tmp_path, 60), "ROLLOUTS_HOOK_TIMEOUT": "1"})
+    told("codex", event("codex", "Stop", repo), env={**slow_git(tmp_path), "ROLLOUTS_HOOK_TIMEOUT": "1"})
     assert time.monotonic() - started < 20
     assert messages(home) == ["t1"]
     assert "longer than 1 seconds" in missed(home)
     failure = json.loads(ok("status", repo, "--json"))["workspace"]["last_failure"]
     assert (failure["session_id"], failure["message_id"]) == ("s", "t1:end")
     assert "longer than 1 seconds" in failure["error"]
+    put(tmp_path, "go")  # for what goes on behind the hook
+    (folder,) = (home / "workspaces").iterdir()
+    settled(folder / "slow")
 
 
 def test_after_a_first_capture_that_took_too_long_turns_are_captured_again(
     repo: Path, home: Path, tmp_path: Path
 ) -> None:
     sent = event("codex", "UserPromptSubmit", repo)
-    told("codex", sent, env={**slow_git(tmp_path, 1), "ROLLOUTS_HOOK_TIMEOUT": "2"})
+    told("codex", sent, env={**slow_git(tmp_path), "ROLLOUTS_HOOK_TIMEOUT": "2"})
     assert "longer than 2 seconds" in missed(home)
     (folder,) = (home / "workspaces").iterdir()
-    put(tmp_path, "bin/git", f'#!/bin/sh\nexec {shutil.which("git")} "$@"\n'.encode(), mode=0o755)
+    put(tmp_path, "go")
     settled(folder / "slow")
     assert not rows(home)
     told("codex", sent)

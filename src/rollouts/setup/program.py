@@ -44,9 +44,11 @@ def path() -> str:
 
 def doubts(found: str) -> Iterator[str]:
     """Why a program may not be there for long."""
+    parent, name = os.path.split(found)
     real = os.path.realpath(found)
+    there = (os.path.join(os.path.realpath(parent), name), real)  # a link goes with its folder, or with its target
     temporary = {os.path.realpath(folder) for folder in (tempfile.gettempdir(), "/tmp", "/var/tmp")}  # noqa: S108 - read
-    if any(real.startswith(folder + os.sep) for folder in temporary):
+    if any(place.startswith(folder + os.sep) for place in there for folder in temporary):
         yield f"{found} lies in a temporary directory; hooks that start it stop working when it is cleared"
     elif any(mark in real + os.sep for mark in _CACHES):
         yield f"{found} lies in a cache of uvx or pipx, which may be cleared; `uv tool install agent-rollouts` stays"

@@ -15,7 +15,7 @@ FLOORS = (
     {"commands"},
     {"push", "pull", "fetched", "restore", "inplace", "doctor", "deletion", "space", "status"}
     | {"hook", "importing", "setup", "export"},
-    {"storage", "publish", "agents", "price_data"},
+    {"storage", "publish", "agents", "price_data", "redact"},
     {"contracts", "process", "config", "trace", "whole"},
     {"models", "paths", "facts"},
     {"errors", "record", ""},
@@ -51,6 +51,7 @@ PACKAGES = {
     "agents",
     "export",
     "price_data",
+    "redact",
     "agents.claude_code",
     "agents.codex",
     "agents.opencode",
@@ -131,6 +132,13 @@ def test_the_archive_other_peoples_servers_and_agents_do_not_know_each_other() -
 
 def test_no_agent_knows_another() -> None:
     folders = {"claude_code", "codex", "opencode"}
+def test_redaction_knows_neither_the_archive_nor_servers_nor_agents() -> None:
+    for name, tree in modules().items():
+        if name.partition(".")[0] == "redact":
+            assert not {other.partition(".")[0] for other in imports(tree)} & {"storage", "publish", "agents"}, name
+
+
+def test_agents_know_neither_the_archive_nor_each_other() -> None:
     for name, tree in modules().items():
         room, _, page = name.partition(".")
         others = {other.split(".")[1] for other in imports(tree) if other.startswith("agents.")}

@@ -1,0 +1,1 @@
+"""Finds secrets in decoded text and puts typed placeholders there. Knows neither the archive nor any server."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import re
 from collections.abc import Callable, Iterator
 
@@ -23,6 +24,7 @@ class Place(Record):
     label: str = ""
 
 
+@functools.lru_cache(4096)  # the same keys stand in every record
 def is_label(key: str) -> bool:
     """True for keys like `DB_PASSWORD`, whose value is looked at as `DB_PASSWORD="..."`."""
     return len(key) <= _LONGEST_LABEL and _LABEL.search(key) is not None and '"' not in key

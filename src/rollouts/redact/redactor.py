@@ -124,13 +124,15 @@ class Redactor:
 
         A secret that its surroundings give away in one place is replaced everywhere in the value.
         """
-        first = {place: list(_looked(place)) for place in dict.fromkeys(texts(value))}
+        places = list(texts(value))
+        first = {place: list(_looked(place)) for place in dict.fromkeys(places)}
         secrets = self._known | _telling(first)
         ordered = {secret: secrets[secret] for secret in sorted(secrets, key=lambda one: (-len(one), one))}
         done = {place: self._one(place, spans, ordered) for place, spans in first.items()}
         counts: Counter[str] = Counter()
-        for place in texts(value):
-            counts.update(done[place][1])
+        for place in places:
+            if done[place][1]:
+                counts.update(done[place][1])
         return Redacted(mapped(value, lambda place: done[place][0]), Report(dict(counts), self.engines))
 
     def _one(self, place: Place, spans: list[Span], secrets: Mapping[str, str]) -> tuple[str, Counter[str]]:

@@ -6,7 +6,7 @@ A rule is tried only where its word stands, by one match of bounded length, so t
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 
 from rollouts.record import Record
 from rollouts.redact.span import SECRET, Span
@@ -111,31 +111,40 @@ def _lowered(text: str) -> str:
     return text.replace("\u0130", "i").lower()  # the one letter that is longer in lower case
 
 
-def _matches(rule: Rule, text: str, lowered: str) -> Iterator[Span]:
-    for word in rule.words:
-        at = lowered.find(word)
-        while at >= 0:
-            match = rule.pattern.match(text, at)
-            group = match.lastindex if match else None
-            at += len(word)
-            if match and group and (rule.accepts is None or rule.accepts(match[group])):
-                yield Span(*match.span(group), rule.kind)
-                at = match.end(group)
-            at = lowered.find(word, at)
+def _by_word(rules: Iterable[Rule]) -> tuple[tuple[str, Rule], ...]:
+    return tuple((word, rule) for rule in rules for word in rule.words)
+
+
+_TOKENS = _by_word(TOKENS)
+_ALL = _by_word(TOKENS + CONTEXTS)
+
+
+def _matches(word: str, rule: Rule, text: str, lowered: str) -> Iterator[Span]:
+    at = lowered.find(word)
+    while at >= 0:
+        match = rule.pattern.match(text, at)
+        group = match.lastindex if match else None
+        at += len(word)
+        if match and group and (rule.accepts is None or rule.accepts(match[group])):
+            yield Span(*match.span(group), rule.kind)
+            at = match.end(group)
+        at = lowered.find(word, at)
 
 
 def tokens(text: str) -> Iterator[Span]:
     """Tokens that are such by their own form."""
     lowered = _lowered(text)
-    for rule in TOKENS:
-        yield from _matches(rule, text, lowered)
+    for word, rule in _TOKENS:
+        if word in lowered:
+            yield from _matches(word, rule, text, lowered)
 
 
 def spans(text: str) -> Iterator[Span]:
     """All that the rules find."""
     lowered = _lowered(text)
-    for rule in TOKENS + CONTEXTS:
-        yield from _matches(rule, text, lowered)
+    for word, rule in _ALL:
+        if word in lowered:
+            yield from _matches(word, rule, text, lowered)
     if "cookie" in lowered:
         for match in COOKIE.finditer(text):
             if is_mixed(match[1]):

@@ -19,6 +19,7 @@ from hub_routes import Answer, Asked, Routes
 from hub_storage import Dataset, Refusal, Storage
 
 ALWAYS = 1 << 30
+_HERE = "127.0.0.1,localhost"
 COMMIT = r"POST .*/commit/"
 
 
@@ -89,7 +90,7 @@ class FakeHub:
     def environment(self, home: Path, token: str = "hf_alice") -> dict[str, str]:  # noqa: S107 - of this Hub only
         """What a client's environment needs to come here and nowhere else."""
         quiet = dict.fromkeys(("HF_HUB_DISABLE_TELEMETRY", "HF_HUB_DISABLE_PROGRESS_BARS", "DO_NOT_TRACK"), "1")
-        return quiet | {"HF_ENDPOINT": self.url, "HF_TOKEN": token, "HF_HOME": str(home), "no_proxy": "*"}
+        return quiet | {"HF_ENDPOINT": self.url, "HF_TOKEN": token, "HF_HOME": str(home), "no_proxy": _HERE}
 
     # What is there
 

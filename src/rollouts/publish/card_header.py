@@ -1,0 +1,116 @@
+"""The YAML at the head of a dataset's card: our keys are set, everything else stays to the letter."""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+import yaml
+
+from rollouts.errors import RolloutsError
+
+Header = dict[str, Any]
+CONFIG = "default"
+FEATURES = (
+    ("batch_id", "int64"),
+    ("session_id", "string"),
+    ("agent", "string"),
+    ("exported_at", "string"),
+    ("session", "json"),
+    ("metadata", "json"),
+)
+"""Columns as `datasets` names their types. Declared, because what it infers from the first 10 MB of the first file
+fails on what comes later (https://github.com/huggingface/datasets/issues/7222); `json` is known since 4.7."""
+_FILES = ("train.jsonl", "train-*.jsonl")
+_TAGS = ("agent-traces", "coding-agent")
+_BLOCK = re.compile(r"\A\s*---[ \t]*\r?\n(?P<yaml>.*?)^---[ \t]*(?:\r?\n|\Z)", re.DOTALL | re.MULTILINE)
+
+
+def split(card: str) -> tuple[str, str]:
+    """The YAML of a card, and its text."""
+    found = _BLOCK.match(card)
+    return (found["yaml"], card[found.end() :]) if found else ("", card)
+
+
+def parsed(text: str, where: str) -> Header:
+    try:
+        header = yaml.safe_load(text) or {}
+    except yaml.YAMLError as error:
+        reason = " ".join(str(error).split())
+        raise RolloutsError(f"README.md of {where} begins with YAML that cannot be read ({reason}); mend it") from error
+    if not isinstance(header, dict):
+        raise RolloutsError(f"README.md of {where} begins with YAML that is no mapping; mend it")
+    return header
+
+
+def _with_ours(listed: object, ours: Header) -> list[Any]:
+    """A list of configurations with ours in place of an older one, others as they were."""
+    others = listed if isinstance(listed, list) else [listed] if isinstance(listed, dict) else []
+    kept = [item for item in others if not isinstance(item, dict) or item.get("config_name", CONFIG) != CONFIG]
+    return [ours, *kept]
+
+
+def _wanted(header: Header, agents: list[str], license_name: str | None) -> Header:
+    """The keys that are ours, as they shall be."""
+    files = [{"split": "train", "path": list(_FILES)}]
+    config = {"config_name": CONFIG, "default": True, "data_files": files}
+    features = [{"name": name, "dtype": kind} for name, kind in FEATURES]
+    infos = _with_ours(header.get("dataset_info"), {"config_name": CONFIG, "features": features})
+    tags = header.get("tags")
+    there = tags if isinstance(tags, list) else [tags] if tags else []
+    return {
+        **({"license": license_name} if license_name else {}),
+        "tags": [*there, *(tag for tag in (*_TAGS, *agents) if tag not in there)],
+        "configs": _with_ours(header.get("configs"), config),
+        "dataset_info": infos if len(infos) > 1 else infos[0],
+    }
+
+
+def _dumped(header: Header) -> str:
+    return str(yaml.safe_dump(header, sort_keys=False, allow_unicode=True, width=120))
+
+
+def _without_tail(text: str) -> str:
+    """A value without the blank lines and comments that follow it: they belong to what comes next."""
+    lines = text.splitlines(keepends=True)
+    while lines and (not lines[-1].strip() or lines[-1].lstrip().startswith("#")):
+        lines.pop()
+    return "".join(lines)
+
+
+def _replaced(text: str, key: str, value: object) -> str:
+    """The YAML with one key of its top level set."""
+    new = _dumped({key: value})
+    root = yaml.compose(text, Loader=yaml.SafeLoader)
+    for name, node in root.value if isinstance(root, yaml.MappingNode) else []:
+        if name.value == key:
+            first, last = name.start_mark.index, node.end_mark.index
+            old = _without_tail(text[first:last])
+            return text[:first] + new + text[first + len(old) :].removeprefix("\n")
+    return text + ("" if not text or text.endswith("\n") else "\n") + new
+
+
+def updated(text: str, agents: list[str], license_name: str | None, where: str) -> str:
+    """The YAML of a card with our keys set: tags, configs, dataset_info, and the licence where one is given.
+
+    Args:
+        text: the YAML as it is, without its `---` lines.
+        agents: become tags.
+        license_name: as the Hub knows it (https://huggingface.co/docs/hub/repositories-licenses); None leaves it.
+        where: the dataset's name, for the error.
+
+    Raises:
+        RolloutsError: it is no YAML, or no mapping.
+    """
+    ending = "\r\n" if "\r\n" in text else "\n"
+    text = text.replace("\r\n", "\n")
+    header = parsed(text, where)
+    wanted = _wanted(header, agents, license_name)
+    edited = text
+    for key in (key for key in wanted if header.get(key) != wanted[key]):
+        edited = _replaced(edited, key, wanted[key])
+    try:
+        same = yaml.safe_load(edited) == header | wanted
+    except yaml.YAMLError:  # an alias to what was replaced
+        same = False
+    return (edited if same else _dumped(header | wanted)).replace("\n", ending)

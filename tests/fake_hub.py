@@ -108,6 +108,14 @@ class FakeHub:
         paths.sort(key=lambda path: path != "train.jsonl")
         return [json.loads(line) for path in paths for line in self.read(path, name).splitlines()]
 
+    def batches(self, name: str = "alice/turns") -> list[dict[str, Any]]:
+        """The batches that a dataset's manifest lists; none while there is no dataset, or no manifest."""
+        dataset = self.storage.datasets.get(name)
+        if dataset is None or "rollouts.json" not in dataset.head.tree:
+            return []
+        found: list[dict[str, Any]] = json.loads(self.read("rollouts.json", name))["batches"]
+        return found
+
     def put(self, files: dict[str, bytes], name: str = "alice/turns", *, private: bool = False) -> None:
         """Commits files past the API, as another tool or a person did."""
         with self.storage.lock:

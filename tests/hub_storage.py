@@ -150,6 +150,12 @@ class Storage:
         pointer = f"version https://git-lfs.github.com/spec/v1\noid sha256:{sha256}\nsize {size}\n".encode()
         return Entry(_git_oid(pointer), size, sha256, len(pointer), xet)
 
+    def mend_cas(self) -> None:
+        """Drops the index of known chunks: it is written by the client's process here, and a kill may damage it, while
+        on the real Hub it is the server's."""
+        for path in self.cas.rglob("*.redb"):
+            path.unlink()
+
     def _in_xet(self) -> dict[str, tuple[str, int]]:
         shards = (path.read_bytes() for path in self.cas.rglob("*.mdb"))
         return {sha256: (xet, size) for data in shards for sha256, xet, size in _files_of_shard(data)}

@@ -159,11 +159,11 @@ def _part(name: str, manifest: Manifest, header: Mapping[str, object]) -> str:
     return "\n".join((_BEGIN, _HINT, "", told, _SHAPE, _usage(name), _license(header), _END))
 
 
-def _with_part(text: str, part: str, *, ours: bool) -> str:
+def _with_part(text: str, part: str, ending: str, *, ours: bool) -> str:
     """A card's text with our part renewed; a card that lost it on purpose stays without."""
     if _OURS.search(text):
         return _OURS.sub(lambda _: part, text, count=1)
-    return text if ours else f"{text.rstrip()}\n\n{part}\n"
+    return text if ours else f"{text.rstrip()}{ending * 2}{part}{ending}"
 
 
 def written(old: str | None, name: str, manifest: Manifest, *, license_name: str | None, ours: bool) -> str:
@@ -186,5 +186,5 @@ def written(old: str | None, name: str, manifest: Manifest, *, license_name: str
         text = f"\n# {name.partition('/')[2]}\n"
         ours = False
     ending = "\r\n" if "\r\n" in text else "\n"
-    text = _with_part(text, part.replace("\n", ending), ours=ours)
+    text = _with_part(text, part.replace("\n", ending), ending, ours=ours)
     return f"---{ending}{yaml_text}---{ending}{text}"

@@ -107,10 +107,10 @@ def updated(text: str, agents: list[str], license_name: str | None, where: str) 
     header = parsed(text, where)
     wanted = _wanted(header, agents, license_name)
     edited = text
-    for key in (key for key in wanted if header.get(key) != wanted[key]):
-        edited = _replaced(edited, key, wanted[key])
     try:
-        same = yaml.safe_load(edited) == header | wanted
-    except yaml.YAMLError:  # an alias to what was replaced
-        same = False
-    return (edited if same else _dumped(header | wanted)).replace("\n", ending)
+        for key in (key for key in wanted if header.get(key) != wanted[key]):
+            edited = _replaced(edited, key, wanted[key])
+        kept = yaml.safe_load(edited) == header | wanted
+    except yaml.YAMLError:  # all of it within braces, or an alias to what was replaced
+        kept = False
+    return (edited if kept else _dumped(header | wanted)).replace("\n", ending)

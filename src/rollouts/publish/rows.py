@@ -130,8 +130,8 @@ def _signed(line: bytes) -> tuple[_Envelope, str]:
         ValueError: it must be mended first.
         UnfitRowError: that would not help.
     """
-    row = msgspec.json.decode(line, type=_Envelope)
     try:
+        row = msgspec.json.decode(line, type=_Envelope)
         session, metadata = msgspec.json.decode(row.session), msgspec.json.decode(row.metadata)
     except RecursionError:
         raise UnfitRowError(f"it is nested deeper than {MAX_DEPTH} levels") from None

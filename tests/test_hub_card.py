@@ -20,8 +20,9 @@ DAY = "2026-01-0{}T00:00:00.000Z"
 
 def batch(number: int, *, redaction: Redaction | None = None, **counts: dict[str, int]) -> Batch:
     known = {"agents": {"codex": number}, "models": {"gpt-5": number}, "languages": {"Python": number}} | counts
+    agents, models, languages = known.values()
     span = (DAY.format(1), DAY.format(number + 1))
-    return Batch(number, f"{number:064}", 10, DAY.format(9), *known.values(), *span, redaction)
+    return Batch(number, f"{number:064}", 10, DAY.format(9), agents, models, languages, *span, redaction)
 
 
 def manifest(*batches: Batch) -> Manifest:

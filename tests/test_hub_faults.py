@@ -147,6 +147,29 @@ def test_a_full_account_is_one_line_and_changes_nothing(begun: FakeHub) -> None:
     assert begun.dataset().head == before
 
 
+@pytest.mark.parametrize("place", [LOOK, MANIFEST, PREUPLOAD, COMMIT])
+def test_answers_that_are_none_are_one_line_and_change_nothing(place: str, begun: FakeHub) -> None:
+    begun.inject(place, status=200, message="<html>Please log in to this network</html>", times=ALWAYS)
+    before = begun.dataset().head
+    assert "Hugging Face" in refused()
+    assert begun.dataset().head == before
+
+
+def test_a_card_that_the_hub_refuses_is_one_line_and_changes_nothing(begun: FakeHub) -> None:
+    begun.inject("validate-yaml", status=400, message='"license" must be one of a list', times=ALWAYS)
+    before = begun.dataset().head
+    assert refused() == 'Hugging Face refuses alice/turns ("license" must be one of a list)'
+    assert begun.dataset().head == before
+
+
+def test_offline_is_one_line(begun: FakeHub, tmp_path: Path) -> None:
+    child = start([line("s2")], tmp_path, {"HF_HUB_OFFLINE": "1"})
+    out, said = child.communicate(timeout=60)
+    assert (child.returncode, out) == (1, "")
+    assert said == "Error: HF_HUB_OFFLINE is set, so nothing can be pushed; unset it and try again\n"
+    assert begun.seen == []
+
+
 @pytest.mark.parametrize("off", ["0", "1"])
 @pytest.mark.parametrize("fault", [{"mode": "status", "status": 500}, {"mode": "drop_before"}], ids=named)
 def test_a_fault_in_the_upload_of_a_large_file_is_waited_out(

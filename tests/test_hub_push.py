@@ -171,6 +171,14 @@ def test_without_a_login_nothing_is_asked(hub: FakeHub, monkeypatch: pytest.Monk
     assert hub.seen == []
 
 
+def test_a_saved_login_will_do(hub: FakeHub, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("HF_TOKEN")
+    (tmp_path / "hf").mkdir()
+    (tmp_path / "hf" / "token").write_text("hf_bob\n")
+    assert finish(start([line()], tmp_path))["name"] == "bob/turns"
+    assert list(hub.storage.datasets) == ["bob/turns"]
+
+
 def test_rows_that_no_dataset_can_hold_are_named_and_the_others_go(hub: FakeHub) -> None:
     deep = b'{"session_id":"d","agent":"a","exported_at":"x","session":%s,"metadata":null}' % (b"[" * 600 + b"]" * 600)
     with publishing.opened("turns", seconds=SECONDS) as pushing:

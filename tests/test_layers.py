@@ -174,6 +174,22 @@ def test_trace_knows_nothing_of_the_house_and_only_its_command_knows_trace() -> 
             assert name == "commands.trace" or not of_trace, name
 
 
+def imported(tree: ast.AST) -> set[str]:
+    """The packages of others that are imported in a piece of code."""
+    whole = {alias.name for node in ast.walk(tree) if isinstance(node, ast.Import) for alias in node.names}
+    parts = {node.module or "" for node in ast.walk(tree) if isinstance(node, ast.ImportFrom)}
+    return {name.partition(".")[0] for name in whole | parts}
+
+
+def test_the_client_of_the_hub_is_imported_by_its_own_pages_only_and_late() -> None:
+    pages = {"publish.hub_client", "publish.hub_errors", "publish.hub_session"}
+    for name, tree in modules().items():
+        assert ("huggingface_hub" in imported(tree)) == (name in pages), name
+        assert "yaml" not in imported(tree) or name == "publish.card_header", name
+        modules_at_once = {node.module or "" for node in tree.body if isinstance(node, ast.ImportFrom)}
+        assert name in pages or not {f"rollouts.{page}" for page in pages} & modules_at_once, name
+
+
 def test_only_the_catalog_and_its_migrations_hold_sql() -> None:
     for name, tree in modules().items():
         # what OpenCode's page asks is another program's database

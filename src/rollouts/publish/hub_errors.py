@@ -99,6 +99,13 @@ def _of_network(error: BaseException, name: str) -> RolloutsError:
     return PassingError(f"Hugging Face cannot be reached ({reason}); check the network and try again")
 
 
+def _of_nonsense(error: Exception) -> RolloutsError | None:
+    """A proxy's page or half a document, on which the libraries stumble in many ways."""
+    if not isinstance(error, ValueError | LookupError | TypeError | AttributeError):
+        return None
+    return PassingError(f"Hugging Face answers with something that is no answer ({_reason(error)}); check the network")
+
+
 def translated(error: Exception, name: str) -> RolloutsError | None:
     """An error of the client libraries in our words; None for one that is no answer of theirs.
 
@@ -118,5 +125,7 @@ def translated(error: Exception, name: str) -> RolloutsError | None:
             return RolloutsError(f"{_reason(link)}; choose another name")
         if isinstance(link, OSError) and link.errno in _HERE:
             return None
-    troubles = [link for link in found if isinstance(link, _HTTP_ERROR | OSError | RuntimeError)]
-    return _of_network(troubles[-1], name) if troubles else None  # hf_xet says RuntimeError for most of its own
+    troubles = [
+        link for link in found if isinstance(link, _HTTP_ERROR | OSError | RuntimeError)
+    ]  # RuntimeError: hf_xet
+    return _of_network(troubles[-1], name) if troubles else _of_nonsense(error)

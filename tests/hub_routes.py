@@ -125,7 +125,8 @@ class Routes:
 
     def _lfs_batch(self, asked: Asked, name: str) -> Answer:
         self.storage.dataset(name, asked.writer(), write=True)
-        wanted = asked.json()["objects"]
+        batch = asked.json()
+        wanted = batch["objects"]
         self.storage.check_quota(name, sum(item["size"] for item in wanted))
         objects = []
         for item in wanted:
@@ -133,7 +134,8 @@ class Routes:
             actions = {"upload": {"href": href, "header": {}}, "verify": {"href": f"{self.url}/_lfs-verify"}}
             there = self.storage.lfs_path(item["oid"]).exists()
             objects.append(item | {"authenticated": True} | ({} if there else {"actions": actions}))
-        return Answer(data={"transfer": "basic", "objects": objects}, kind="application/vnd.git-lfs+json")
+        way = "xet" if "xet" in batch.get("transfers", ()) else "basic"  # huggingface_hub 1.0 asks here for it
+        return Answer(data={"transfer": way, "objects": objects}, kind="application/vnd.git-lfs+json")
 
     def _lfs_put(self, asked: Asked, sha256: str) -> Answer:
         if hashlib.sha256(asked.body).hexdigest() != sha256:

@@ -98,5 +98,7 @@ def test_each_client_pushes_and_loads_large_files(off: str, hub: FakeHub, python
     env = {"HF_HUB_DISABLE_XET": off}
     for n in range(3):
         finish(start([line(f"s{n}", {"text": "text " * 5_000, "n": n})], tmp_path, env, python))
+    shards = [entry for path, entry in hub.dataset().head.tree.items() if path.startswith("train")]
+    assert [bool(entry.xet) for entry in shards] == [off == "0"] * 3
     assert [item["session"]["n"] for item in loaded(python, "download")] == [0, 1, 2]
     assert finish(start([line("s0", {"text": "text " * 5_000, "n": 0})], tmp_path, env, python))["batch_id"] is None

@@ -19,6 +19,7 @@ from rollouts.publish.patience import PassingError
 from rollouts.record import Record
 
 _KIND = "dataset"
+_NAME = re.compile(r"(?!.*(--|\.\.))(\w[\w.-]*/)?\w([\w.-]{0,94}\w)?(?<!\.git)", re.ASCII)
 _COMMIT = re.compile(r"[0-9a-f]{40}")
 
 
@@ -65,6 +66,10 @@ class Client:
         self.name = name.strip()
         if not self.name:
             raise RolloutsError("dataset name cannot be empty")
+        if not _NAME.fullmatch(self.name):
+            raise RolloutsError(
+                f"{name!r} is no name for a dataset; take letters, digits, '-', '_' and '.', or NAMESPACE/NAME"
+            )
         quiet(seconds)
         self._api = HfApi(endpoint=os.environ.get("HF_ENDPOINT") or None, token=_token())
         if "/" not in self.name:

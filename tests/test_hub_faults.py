@@ -12,6 +12,7 @@ from fake_hub import ALWAYS, COMMIT, FakeHub
 from publishing import QUICK, assert_whole, finish, hub, line, push, row, start
 from rollouts.errors import RolloutsError
 from rollouts.publish import hub as publishing
+from rollouts.publish.patience import Patience
 
 __all__ = ["hub"]
 CREATE, PREUPLOAD, LOOK = "POST .*/create", "POST .*/preupload/", "GET /api/datasets/[^/]+/[^/]+$"
@@ -112,6 +113,12 @@ def test_a_fault_that_does_not_end_is_one_line_and_changes_nothing(fault: dict[s
 def test_a_fault_that_does_not_end_but_lands_is_a_success(begun: FakeHub) -> None:
     begun.inject(COMMIT, "drop_after", times=ALWAYS)
     assert push([row("s2")]).batch_id == 2
+    assert len(assert_whole(begun)) == 2
+
+
+def test_a_last_attempt_that_lands_is_a_success(begun: FakeHub) -> None:
+    begun.inject(COMMIT, "drop_after")
+    assert push([row("s2")], patience=Patience(attempts=1)).batch_id == 2
     assert len(assert_whole(begun)) == 2
 
 

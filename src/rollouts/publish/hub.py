@@ -10,6 +10,7 @@ import tempfile
 from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING
 
+from rollouts.errors import RolloutsError
 from rollouts.publish import card, manifest, older
 from rollouts.publish.manifest import Manifest, Redaction
 from rollouts.publish.patience import PassingError, Patience
@@ -170,7 +171,7 @@ class Push:
             redaction: what was done to these rows; None: nothing.
 
         Raises:
-            RolloutsError: nothing was added.
+            RolloutsError: nothing was added, or the Hub was silent to the end; pushing again tells.
         """
         first = [self.there]  # what was planned with; later attempts look again
 
@@ -178,16 +179,35 @@ class Push:
             self.there = first.pop() if first else self._looked()
             return self._attempt(visibility, license_name, redaction)
 
-        outcome = self._patience.persist(step)
+        try:
+            outcome = self._patience.persist(step)
+        except PassingError:
+            found = self._landed_at_last()
+            if found is None:
+                raise
+            outcome = found
         if visibility == PUBLIC and outcome.private:
             self._patience.persist(lambda: self._client.set_private(private=False))
             outcome = outcome._replace(private=False)
         return outcome
 
-    def _attempt(self, visibility: str | None, license_name: str | None, redaction: Redaction | None) -> Outcome:
+    def _landed(self) -> Outcome | None:
+        """What one of our commits did whose answer got lost; None when none of them is there."""
         landed = self.there.manifest.batch_of(self._sent)
+        return self._outcome(self._sent[landed["sha256"]]) if landed else None
+
+    def _landed_at_last(self) -> Outcome | None:
+        """The same, when no more attempts are left."""
+        try:
+            self.there = self._looked() if self._sent else self.there
+        except RolloutsError:
+            return None
+        return self._landed()
+
+    def _attempt(self, visibility: str | None, license_name: str | None, redaction: Redaction | None) -> Outcome:
+        landed = self._landed()
         if landed is not None:
-            return self._outcome(self._sent[landed["sha256"]])
+            return landed
         if not self._spool.news(self.there.manifest):
             self._hide(visibility)
             return self._outcome(None)

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import time
+from datetime import UTC, datetime, timedelta
+from email.utils import format_datetime
 from pathlib import Path
 from typing import Any
 
@@ -94,6 +96,14 @@ def test_the_wait_that_the_hub_asks_for_is_kept(headers: dict[str, str], seconds
     assert push([row("s2")]).batch_id == 2
     first, second = (seen.at for seen in begun.seen if "/commit/" in seen.path)
     assert second - first >= seconds
+
+
+def test_a_wait_until_a_moment_is_kept(begun: FakeHub) -> None:
+    until = datetime.now(UTC) + timedelta(seconds=3)
+    begun.inject(COMMIT, status=503, headers={"Retry-After": format_datetime(until, usegmt=True)})
+    assert push([row("s2")]).batch_id == 2
+    first, second = (seen.at for seen in begun.seen if "/commit/" in seen.path)
+    assert second - first > 1  # such a date has whole seconds, and the push has begun since
 
 
 def test_a_wait_of_an_hour_is_not_kept_but_told(begun: FakeHub) -> None:

@@ -132,18 +132,17 @@ def test_the_archive_other_peoples_servers_and_agents_do_not_know_each_other() -
 
 def test_no_agent_knows_another() -> None:
     folders = {"claude_code", "codex", "opencode"}
-def test_redaction_knows_neither_the_archive_nor_servers_nor_agents() -> None:
-    for name, tree in modules().items():
-        if name.partition(".")[0] == "redact":
-            assert not {other.partition(".")[0] for other in imports(tree)} & {"storage", "publish", "agents"}, name
-
-
-def test_agents_know_neither_the_archive_nor_each_other() -> None:
     for name, tree in modules().items():
         room, _, page = name.partition(".")
         others = {other.split(".")[1] for other in imports(tree) if other.startswith("agents.")}
         own = {page.partition(".")[0]} & folders
         assert room != "agents" or name == "agents.agent" or not others & folders - own, name
+
+
+def test_redaction_knows_neither_the_archive_nor_servers_nor_agents() -> None:
+    for name, tree in modules().items():
+        if name.partition(".")[0] == "redact":
+            assert not {other.partition(".")[0] for other in imports(tree)} & {"storage", "publish", "agents"}, name
 
 
 def test_only_process_starts_processes_and_only_git_and_gh_are_asked_for() -> None:

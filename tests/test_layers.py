@@ -38,6 +38,7 @@ SHARED_BY_COMMANDS = {
         "recovery",
         "standing",
         "demo_session",
+        "exporting",
     )
 }
 PACKAGES = {

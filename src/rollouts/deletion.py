@@ -21,7 +21,7 @@ from rollouts.storage.transcripts import Transcripts
 from rollouts.storage.upkeep import Alone
 
 _OURS = re.compile(
-    r"missed$|rollouts\.sqlite(-wal|-shm|-journal|\.v\d+-backup|\.new.*|\.damaged-.*|\.v\d+-backup\..*\.new)?$"
+    r"missed$|redaction\.key$|rollouts\.sqlite(-wal|-shm|-journal|\.v\d+-backup|\.new.*|\.damaged-.*|\.v\d+-backup\..*\.new)?$"
 )
 _STORE = re.compile(r"[0-9a-f]{32}(\.[0-9a-f]{8}\.deleted)?$")
 _TRANSCRIPTS = re.compile(r"transcripts(\.[0-9a-f]{8}\.deleted)?$")

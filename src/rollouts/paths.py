@@ -35,6 +35,11 @@ class Home(Record):
         return f"{self.path}/missed"
 
     @property
+    def redaction_key(self) -> str:
+        """The file with the secret under which secrets get their placeholders in what leaves."""
+        return f"{self.path}/redaction.key"
+
+    @property
     def setup(self) -> str:
         """The folder that says what setup changed in agents' configuration."""
         return f"{self.path}/setup"

@@ -38,6 +38,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
 )
 trace_app = typer.Typer(help="Recorded rollouts: reduce, show, read.", context_settings=_HELP, rich_markup_mode=None)
+export_app = typer.Typer(context_settings=_HELP, rich_markup_mode=None)
 workspace_app = typer.Typer(help="Workspaces that the catalog knows.", context_settings=_HELP, rich_markup_mode=None)
 remote_app = typer.Typer(help="Archives that snapshots are pushed to.", context_settings=_HELP, rich_markup_mode=None)
 
@@ -57,7 +58,8 @@ app.command("gc")(upkeep.gc)
 app.command("doctor")(upkeep.doctor)
 app.command("hook")(agents.hook)
 app.command("import")(importing.import_)
-app.command("export")(export.export)
+export_app.callback(invoke_without_command=True)(export.export)
+app.add_typer(export_app, name="export")
 app.command("demo")(demo.demo)
 remote_app.command("set")(remote.set_)
 remote_app.command("clear")(remote.clear)

@@ -19,7 +19,7 @@ from rollouts.storage.catalog import Catalog
 from rollouts.storage.git_store import GitStore
 from rollouts.storage.lock import BusyError, Lock
 
-_OURS = re.compile(r"rollouts\.(lock|sqlite.*)|config\.toml|missed")
+_OURS = re.compile(r"rollouts\.(lock|sqlite.*)|config\.toml|missed|redaction\.key")
 _FOLDER = re.compile(r"[0-9a-f]{32}")
 
 

@@ -2,34 +2,20 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Generator, Iterable, Iterator
-from contextlib import AbstractContextManager, nullcontext
 from typing import BinaryIO
 
 from rollouts import agents, whole
-from rollouts.agents.agent import Store
-from rollouts.agents.raw import Lines
 from rollouts.agents.raw import Record as AgentRecord
 from rollouts.contracts import envelope
 from rollouts.errors import RolloutsError
-from rollouts.models import Snapshot, Workspace, safety_session
+from rollouts.export.library import Job, Library, Material, in_words
+from rollouts.models import safety_session
 from rollouts.record import Record
 from rollouts.storage import sessions
 from rollouts.storage.archive import Archive
-from rollouts.storage.transcripts import Transcripts
 
 ALL = "all"
-
-
-class Job(Record):
-    """A session that is to leave."""
-
-    session_id: str
-    candidates: tuple[str, ...]
-    """The agents that it may be of, the likeliest first."""
-    ancestors: tuple[str, ...] = ()
-    """The sessions that started it, the nearest first: their captured transcripts may hold it."""
 
 
 class Plan(Record):
@@ -53,13 +39,6 @@ class Done(Record):
     remote_url: str | None = None
     """Without credentials; None when its workspace has no archive, or it has no workspace."""
     unreadable_lines: int = 0
-
-
-class Found(Record):
-    """A session's record and whose it is."""
-
-    agent: str
-    record: AgentRecord
 
 
 # What is meant
@@ -137,71 +116,6 @@ def plan_one(archive: Archive, asked: str, session_id: str) -> Plan:
     return Plan([Job(session_id, candidates, _ancestors(known[0], parents) if known else ())], [])
 
 
-# Where a session is
-
-
-class Library:
-    """Where sessions are read from: the agents' own stores, else the transcripts that were captured."""
-
-    def __init__(self, archive: Archive) -> None:
-        self._stores: dict[str, Store] = {}
-        self._kept = Transcripts(archive.home)
-        self._has_kept = self._kept.exists()
-
-    def reading(self) -> AbstractContextManager[object]:
-        """Held while a record is read, so that nothing of a captured transcript is dropped meanwhile."""
-        return self._kept.reading() if self._has_kept else nullcontext()
-
-    def find(self, job: Job) -> Found:
-        """A session's record.
-
-        Raises:
-            RolloutsError: no agent has it and no transcript was captured, or what there is cannot be read.
-        """
-        troubles: list[str] = []
-        for agent in job.candidates:
-            try:
-                record = self._own(agent, job.session_id)
-            except (RolloutsError, OSError) as error:
-                troubles.append(_words(error))
-                record = None
-            record = record or self._captured(agent, job)
-            if record:
-                return Found(agent, record)
-        nothing = f"{' and '.join(job.candidates)} have" if len(job.candidates) > 1 else f"{job.candidates[0]} has"
-        raise RolloutsError(
-            troubles[0]
-            if troubles
-            else f"{nothing} no session {job.session_id!r}, and no transcript of it was captured"
-        )
-
-    def _own(self, agent: str, session_id: str) -> AgentRecord | None:
-        if agent not in self._stores:
-            self._stores[agent] = agents.reader(agent).Store()
-        record = self._stores[agent].record(session_id)
-        if isinstance(record, Lines):
-            next(iter(record.main()), b"")  # what cannot be read may have been captured when it could
-        return record
-
-    def _captured(self, agent: str, job: Job) -> AgentRecord | None:
-        for owner in (job.session_id, *job.ancestors) if self._has_kept else ():
-            files = self._kept.files(agent, owner)
-            if files:
-                chunks = {name: content.chunks for name, content in files.items()}
-                own = chunks if owner == job.session_id else {n: c for n, c in chunks.items() if n[:5] != "main."}
-                record = agents.reader(agent).record_from(job.session_id, own)
-                if record:
-                    return record
-        return None
-
-
-def _words(error: Exception) -> str:
-    if isinstance(error, OSError):
-        name = os.fsdecode(error.filename) if isinstance(error.filename, str | bytes) else ""
-        return f"{name}: {error.strerror}" if name else str(error)
-    return str(error)
-
-
 # What leaves
 
 
@@ -210,16 +124,10 @@ def _pieces(record: AgentRecord) -> Iterator[bytes]:
     try:
         yield from record.chunks()
     except OSError as error:
-        raise RolloutsError(_words(error)) from error
+        raise RolloutsError(in_words(error)) from error
 
 
-def _belongings(archive: Archive, session_id: str) -> tuple[Workspace | None, list[Snapshot]]:
-    """The workspace whose session it is, and its snapshots."""
-    owner = archive.catalog.workspace_of_session(session_id)
-    return owner, archive.catalog.snapshots(owner.id, session_id) if owner else []
-
-
-def _write(archive: Archive, library: Library, job: Job, file: BinaryIO) -> tuple[Found, str | None]:
+def _write(archive: Archive, library: Library, job: Job, file: BinaryIO) -> tuple[Material, str | None]:
     """Adds a session's envelope to a file.
 
     Returns:
@@ -228,9 +136,8 @@ def _write(archive: Archive, library: Library, job: Job, file: BinaryIO) -> tupl
     Raises:
         RolloutsError: the session cannot be read; the file may hold part of it.
     """
-    owner, snapshots = _belongings(archive, job.session_id)
-    found = library.find(job)
-    metadata = envelope.metadata(owner, snapshots)
+    found = library.material(archive, job)
+    metadata = envelope.metadata(found.workspace, found.snapshots)
     url = metadata["remote_url"] if isinstance(metadata, dict) else None
     file.writelines(
         envelope.pieces(
@@ -248,7 +155,7 @@ def export_one(archive: Archive, job: Job, path: str) -> Done:
         OSError: the file cannot be written.
     """
     target = whole.target(path)
-    library = Library(archive)
+    library = Library(archive.home)
     with library.reading(), whole.replaced(target) as file:
         found, url = _write(archive, library, job, file)
         title, messages = agents.reader(found.agent).headline(found.record)
@@ -266,7 +173,7 @@ def export_all(archive: Archive, jobs: Iterable[Job], path: str) -> Generator[Do
         OSError: the file cannot be written.
     """
     target = whole.target(path)
-    library = Library(archive)
+    library = Library(archive.home)
     with whole.replaced(target) as file:
         for job in jobs:
             yield _tried(archive, library, job, file)

@@ -27,6 +27,13 @@ class LeakError(RolloutsError):
     """The second engine found something in what was to go out."""
 
 
+def is_installed() -> bool:
+    """Whether there is a second engine here."""
+    from importlib.util import find_spec  # noqa: PLC0415 - for exports only
+
+    return find_spec("kingfisher_sdk") is not None
+
+
 def _scanner() -> Scanner:
     try:
         from kingfisher_sdk import Rules, Scanner  # noqa: PLC0415 - 36 MB and 3 s of preparation, for whoever asks for it

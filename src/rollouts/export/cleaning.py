@@ -13,6 +13,7 @@ from rollouts.agents.decoded import decoded, encoded
 from rollouts.agents.raw import Record as AgentRecord
 from rollouts.contracts.strict_json import Json
 from rollouts.errors import RolloutsError
+from rollouts.export.library import Job
 from rollouts.paths import Home
 from rollouts.record import Record
 from rollouts.redact import known
@@ -20,6 +21,8 @@ from rollouts.redact.persons import Person
 from rollouts.redact.redactor import Redactor
 from rollouts.redact.report import Report
 from rollouts.redact.second import Verifier, is_installed
+from rollouts.storage import projects, sessions
+from rollouts.storage.archive import Archive
 
 _KEY_BYTES = 32
 _MAX_FOLDERS = 500
@@ -105,6 +108,23 @@ def secrets(roots: Iterable[str], urls: Iterable[str]) -> frozenset[str]:
     """
     folders = (folder for root in dict.fromkeys(roots) for folder in _folders(root))
     return known.environment(os.environ) | known.env_files(folders) | known.remotes(urls)
+
+
+def secrets_of(archive: Archive, jobs: Iterable[Job]) -> frozenset[str]:
+    """The `secrets` of the directories that sessions, and those that started them, worked in.
+
+    Those are the workspaces of their snapshots, and where their agents say that they worked; `.env` files may lie there
+    and at the root of the repository. Remotes are the repository's as they are now, and the workspace's archive.
+    """
+    meant = {name for job in jobs for name in (job.session_id, *job.ancestors)}
+    rows = [row for row in sessions.tracked(archive.catalog) if row.session_id in meant]
+    owners = {row.workspace_id for row in rows}
+    workspaces = [found for found in archive.catalog.workspaces() if found.id in owners]
+    folders = dict.fromkeys([*(found.root_path for found in workspaces), *(row.cwd for row in rows if row.cwd)])
+    places = dict.fromkeys(place for folder in folders if (place := projects.place_of(folder)))
+    archives = [found.remote_url for found in workspaces if found.remote_url]
+    urls = [url for place in places for url in projects.remote_urls(place)]
+    return secrets([*(os.fsdecode(place.root) for place in places), *folders], [*archives, *urls])
 
 
 def person() -> Person:

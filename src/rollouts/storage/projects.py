@@ -1,6 +1,7 @@
 """What project a session worked in: the root of its work tree, the repository behind it, and its remotes.
 
-Remotes are git's to read: it knows `include`, `insteadOf`, quoting and case. No credentials are kept of them.
+Remotes are git's to read: it knows `include`, `insteadOf`, quoting and case. No credentials are kept of them; what they
+are, redaction asks for.
 """
 
 from __future__ import annotations
@@ -47,3 +48,26 @@ def _asked(place: Place, *question: str | bytes) -> bytes:
     with git.start_user(place.git_dir or b"", place.root, *question) as running:
         code, out, _ = running.finish()
     return out if code == 0 else b""
+
+
+def place_of(directory: str) -> Place | None:
+    """The work tree that a directory lies in, else the directory itself; None when it is not there (any more)."""
+    if not os.path.isabs(directory) or not os.path.isdir(directory):
+        return None
+    try:
+        return workspace.find(directory)
+    except RolloutsError:  # the inside of a `.git`
+        return None
+
+
+def remote_urls(place: Place) -> list[str]:
+    """The URLs that a repository fetches from, pushes to and puts in the place of others, credentials and all."""
+    if place.git_dir is None:
+        return []
+    question = ("config", "--includes", "-z", "--get-regexp", r"^(remote\..*\.(push)?url|url\..*\.(push)?insteadof)$")
+    found = []
+    for entry in _asked(place, *question).split(b"\0")[:-1]:
+        key, _, value = entry.partition(b"\n")
+        url = key.rpartition(b".")[0].removeprefix(b"url.") if key.startswith(b"url.") else value
+        found.append(os.fsdecode(url))
+    return found

@@ -162,6 +162,11 @@ class Running:
                 return
         raise SilentError(self.program, seconds)
 
+    def pieces(self) -> Iterator[bytes]:
+        """What it prints, as it comes, to the end; `finish` and `output` do not give it once more."""
+        while chunk := os.read(self._stdout, 1 << 20):
+            yield chunk
+
     def finish(self) -> tuple[int, bytes, bytes]:
         """Waits for the end. Returns the exit status (negative: a signal), stdout and stderr."""
         out = b"".join(self._printed) + _all_of(self._stdout)

@@ -7,7 +7,11 @@ from itertools import chain
 
 from rollouts.record import Record
 from rollouts.redact import engine, private_keys, rules
+from rollouts.redact.redactor import RULES
 from rollouts.redact.span import settled
+
+LIMIT = 10 << 20
+"""Bytes of a file that are looked at. Keys and tokens lie in small files; a larger one is data, at 1 s for 15 MB."""
 
 _LOOKED_AT = 8000
 _BYTE_ORDER_MARKS = {b"\xff\xfe": "utf-16-le", b"\xfe\xff": "utf-16-be"}
@@ -37,13 +41,23 @@ def _findings(text: str) -> Iterator[Finding]:
         yield Finding(span.kind, line)
 
 
-def scan(data: bytes) -> tuple[Finding, ...]:
-    """What a file's content gives away: private keys and tokens that are such by their own form, in order.
-
-    Passwords, and keys that web pages and apps ship, are not looked for: a false alarm holds a snapshot back.
+def looks() -> str:
+    """What looks, by name and version, and how far: with another one a file is to be looked at anew.
 
     Raises:
         RolloutsError: the engine is not installed.
     """
-    text = _text(data)
+    return f"{engine.version()}, {RULES}, {LIMIT} bytes"
+
+
+def scan(data: bytes) -> tuple[Finding, ...]:
+    """What a file's content gives away: private keys and tokens that are such by their own form, in order.
+
+    What lies behind the first LIMIT bytes is not looked at, nor are binary files. Passwords, and keys that web pages
+    and apps ship, are not looked for: a false alarm holds a snapshot back.
+
+    Raises:
+        RolloutsError: the engine is not installed.
+    """
+    text = _text(data[:LIMIT])
     return () if text is None else tuple(_findings(text))

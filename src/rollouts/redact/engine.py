@@ -45,9 +45,7 @@ def _scanner() -> Callable[[str], list[Finding]]:
     try:
         from redact_secret import scan  # noqa: PLC0415 - a shared library, for redaction only
     except ImportError as error:
-        raise RolloutsError(
-            f"cannot look for secrets: {error}; install redact-secret again, or say --no-redact"
-        ) from error
+        raise RolloutsError(f"cannot look for secrets: {error}; install redact-secret again") from error
     return scan
 
 

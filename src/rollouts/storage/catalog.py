@@ -141,7 +141,7 @@ class Catalog:
                     raise
 
     def rows(self, sql: str, *values: Value) -> list[tuple[Value, ...]]:
-        """What a statement gives, for `sessions.py`, the other room that holds SQL."""
+        """What a statement gives, for `sessions.py` and `scans.py`, the other rooms that hold SQL."""
         return self._rows(sql, *values)
 
     def write_all(self, sql: str, rows: Iterable[Sequence[Value]]) -> None:
@@ -197,11 +197,13 @@ class Catalog:
         self._rows(sql, _path_in(root_path), identity, workspace_id)
 
     def set_remote(self, workspace_id: str, url: str | None) -> None:
-        """Notes where a workspace's archive is.
+        """Notes where a workspace's archive is; what was let go to one archive may not go to another.
 
         Raises:
             RolloutsError: it is another workspace's archive.
         """
+        other = "(SELECT remote_url FROM workspaces WHERE id = ?) IS NOT ?"
+        self._rows(f"DELETE FROM allowed_blobs WHERE workspace_id = ? AND {other}", workspace_id, workspace_id, url)
         try:
             self._patiently(
                 self._connection.execute, "UPDATE workspaces SET remote_url = ? WHERE id = ?", (url, workspace_id)
@@ -228,6 +230,7 @@ class Catalog:
 
     def delete_workspace(self, workspace_id: str) -> None:
         self._rows("DELETE FROM workspaces WHERE id = ?", workspace_id)
+        self._rows("DELETE FROM allowed_blobs WHERE workspace_id = ?", workspace_id)
 
     # Snapshots
 
@@ -298,6 +301,8 @@ class Catalog:
             self._rows("DELETE FROM snapshots WHERE id = ?", snapshot.id)
             self._rows("INSERT OR IGNORE INTO deletions VALUES (?, ?)", snapshot.id, snapshot.workspace_id)
         self._rows("DELETE FROM known_tags WHERE snapshot_id NOT IN (SELECT id FROM snapshots)")
+        self._rows("DELETE FROM scanned_commits WHERE oid NOT IN (SELECT store_commit_sha FROM snapshots)")
+        self._rows("DELETE FROM leaking_blobs WHERE workspace_id NOT IN (SELECT workspace_id FROM scanned_commits)")
         kept = "SELECT tree FROM snapshots WHERE tree IS NOT NULL"
         self._rows(f"DELETE FROM changes WHERE old_tree NOT IN ({kept}) OR new_tree NOT IN ({kept})")
 

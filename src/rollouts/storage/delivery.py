@@ -13,10 +13,20 @@ from rollouts.storage.archive import Archive
 from rollouts.storage.git_store import GitStore
 from rollouts.storage.network import Remote
 
-PUSHED, SKIPPED, CONFLICT, FAILED = "pushed", "skipped", "conflict", "failed"
+PUSHED, SKIPPED, CONFLICT, FAILED, STOPPED = "pushed", "skipped", "conflict", "failed", "stopped"
 LOST = "the store has lost part of it; run `rollouts doctor --repair`"
 
 Said = Generator[bytes, None, None]
+
+
+class Leak(Record):
+    """What looks like a secret in a snapshot's file."""
+
+    path: bytes
+    kind: str
+    line: int
+    """From 1."""
+    blob: str
 
 
 class Outcome(Record):
@@ -24,8 +34,11 @@ class Outcome(Record):
 
     snapshot: Snapshot
     status: str
-    """`pushed`, `skipped` (it is there), `conflict` (another one is there under its name) or `failed`."""
+    """`pushed`, `skipped` (it is there), `conflict` (another one is there under its name), `stopped` (a file of it
+    gives a secret away) or `failed`."""
     reason: str = ""
+    leaks: tuple[Leak, ...] = ()
+    """Why it is stopped; of another one what was let go with it."""
 
 
 class Delivery:
@@ -33,6 +46,7 @@ class Delivery:
 
     def __init__(self, archive: Archive, workspace_id: str, snapshots: Sequence[Snapshot], remote: Remote) -> None:
         self.archive = archive
+        self.workspace_id = workspace_id
         self.remote = remote
         self.store: GitStore = comparing.present(archive.store(workspace_id))
         self.rows = {tag.ref(row.session_id, row.message_id): row for row in snapshots}
@@ -42,6 +56,7 @@ class Delivery:
         """Refs of the archive that could not be looked into."""
         self.oids: dict[str, str] = {}
         self.outcomes: dict[str, Outcome] = {}
+        self.leaks: dict[str, tuple[Leak, ...]] = {}
         for ref, row in self.rows.items():
             try:
                 self.oids[ref] = tag.oid(tag.content(row))
@@ -49,7 +64,7 @@ class Delivery:
                 self.note(ref, FAILED, f"its captured_at is no moment ({error}); `rollouts delete` removes it")
 
     def note(self, ref: str, status: str, reason: str = "") -> None:
-        self.outcomes[ref] = Outcome(self.rows[ref], status, reason)
+        self.outcomes[ref] = Outcome(self.rows[ref], status, reason, self.leaks.get(ref, ()))
 
     def undecided(self) -> list[str]:
         return [ref for ref in self.rows if ref not in self.outcomes]

@@ -88,14 +88,19 @@ def _sealed_command(args: tuple[str, ...], work_tree: bytes | None, streamed: bo
 
 
 def start_sealed(
-    store: str, *args: str, work_tree: bytes | None = None, index: str | None = None, group: bool = False
+    store: str,
+    *args: str,
+    work_tree: bytes | None = None,
+    index: str | None = None,
+    stdin: bytes | None = None,
+    group: bool = False,
 ) -> Running:
     """Starts a git command on a store, with nothing of the user's configuration.
 
     With `group` it has a process group of its own, and does not outlive its `with` block with what it started.
     """
     env = _sealed_environment(store, work_tree, index)
-    return start(_sealed_command(args, work_tree, streamed=False), env, group=group)
+    return start(_sealed_command(args, work_tree, streamed=False), env, stdin, group=group)
 
 
 def sealed(

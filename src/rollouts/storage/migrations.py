@@ -91,12 +91,29 @@ def _sessions_of_agents(connection: sqlite3.Connection) -> None:
     )
 
 
+def _files_looked_at_before_a_push(connection: sqlite3.Connection) -> None:
+    """Which snapshots' files were looked at by what, and the few blobs that a push stops at, or was let go with."""
+    connection.execute(
+        "CREATE TABLE scanned_commits (workspace_id TEXT NOT NULL, oid TEXT NOT NULL, looked TEXT NOT NULL,"
+        " PRIMARY KEY (workspace_id, oid)) WITHOUT ROWID"
+    )
+    connection.execute(
+        "CREATE TABLE leaking_blobs (workspace_id TEXT NOT NULL, oid TEXT NOT NULL, looked TEXT NOT NULL,"
+        " findings TEXT NOT NULL, PRIMARY KEY (workspace_id, oid)) WITHOUT ROWID"
+    )
+    connection.execute(
+        "CREATE TABLE allowed_blobs (workspace_id TEXT NOT NULL, oid TEXT NOT NULL,"
+        " PRIMARY KEY (workspace_id, oid)) WITHOUT ROWID"
+    )
+
+
 MIGRATIONS: tuple[Callable[[sqlite3.Connection], None], ...] = (
     _as_agent_rollouts_0_1,
     _facts_of_a_snapshot,
     _changes_between_trees,
     _known_tags_of_archives,
     _sessions_of_agents,
+    _files_looked_at_before_a_push,
 )
 VERSION = len(MIGRATIONS)
 

@@ -43,7 +43,7 @@ def _again(delivery: Delivery, repository: GitStore, refs: list[str]) -> Said:
     yield from look_into(delivery, repository, [ref for ref in changed if ref not in landed])
 
 
-def _lost(delivery: Delivery, refs: list[str]) -> list[str]:
+def without_lost(delivery: Delivery, refs: list[str]) -> list[str]:
     """Notes those of some snapshots that the store cannot give away whole any more. Returns the others."""
     bad = damage.objects_in(delivery.store.faults())
     rows = [delivery.rows[ref] for ref in refs]
@@ -96,7 +96,7 @@ def _left(delivery: Delivery, batch: list[str], pushed: Pushed, patience: _Patie
     """What is to be pushed next of a batch; what there is no hope for is noted."""
     left = [ref for ref in batch if ref not in delivery.outcomes]
     if pushed.is_own_loss:
-        whole = _lost(delivery, left)
+        whole = without_lost(delivery, left)
         if whole != left:
             return [whole] if whole else []
     raced = [ref for ref in left if ref in pushed.answers and pushed.answers[ref].is_raced]

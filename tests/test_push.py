@@ -225,7 +225,7 @@ def test_on_a_terminal_it_is_told_what_goes_on(turns: Turns, served: Path) -> No
 def test_the_document(turns: Turns, served: Path) -> None:
     set_remote(turns.root, f"file://{served}/a.git")
     found = push(turns.root, "--session", "s", "--message", "latest")
-    counts = {"pushed": 1, "skipped": 0, "conflicts": 0, "failed": 0}
+    counts = {"pushed": 1, "skipped": 0, "conflicts": 0, "failed": 0, "stopped": 0}
     row = turns.rows[2]
     outcome = {"id": row["id"], "session_id": "s", "message_id": "m2", "tag": turns.ref(2)}
     workspace = {"id": row["workspace_id"], "root_path": str(turns.root), "remote_url": f"file://{served}/a.git"}
@@ -239,7 +239,7 @@ def test_the_document(turns: Turns, served: Path) -> None:
                 **workspace,
                 **counts,
                 "error": None,
-                "snapshots": [outcome | {"status": "pushed", "reason": None}],
+                "snapshots": [outcome | {"status": "pushed", "reason": None, "findings": []}],
             }
         ],
     }

@@ -4,16 +4,29 @@ from __future__ import annotations
 
 from collections.abc import Generator
 
+from rollouts import scanning
 from rollouts.contracts.archive_name import archive_name
 from rollouts.contracts.remote_url import without_credentials
-from rollouts.errors import RolloutsError
+from rollouts.errors import CommandError, DamagedStoreError, RolloutsError
 from rollouts.models import Selection, Snapshot, Workspace, safety_session
 from rollouts.publish import github
 from rollouts.publish.github import Wanted
 from rollouts.record import Record
 from rollouts.storage import carrier, network, pushing
 from rollouts.storage.archive import Archive
-from rollouts.storage.delivery import CONFLICT, FAILED, PUSHED, Delivery, Outcome, Said, look_into, made, settle
+from rollouts.storage.delivery import (
+    CONFLICT,
+    FAILED,
+    PUSHED,
+    STOPPED,
+    Delivery,
+    Leak,
+    Outcome,
+    Said,
+    look_into,
+    made,
+    settle,
+)
 from rollouts.storage.network import ArchiveError, Remote
 
 _SET_ONE = "`rollouts remote set --url URL` sets one, `rollouts push --create-remote` makes one on GitHub"
@@ -111,7 +124,30 @@ def create_archive(archive: Archive, job: Job, patience: float) -> tuple[Job, bo
     return job._replace(workspace=job.workspace._replace(remote_url=hosted.url)), hosted.made
 
 
-def _sent(delivery: Delivery, *, replace: bool, dry_run: bool) -> Said:
+def _leaks(delivery: Delivery) -> Generator[bytes, None, scanning.Leaks]:
+    """What the snapshots would give away that are to be sent; those that the store has lost part of are noted."""
+    while True:
+        refs = delivery.undecided()
+        try:
+            return (yield from scanning.leaks(delivery.archive, [delivery.rows[ref] for ref in refs]))
+        except (CommandError, DamagedStoreError):
+            if pushing.without_lost(delivery, refs) == refs:
+                raise
+
+
+def _held_back(delivery: Delivery, *, dry_run: bool, allow_secrets: bool) -> Said:
+    """Stops the snapshots that give a secret away, or notes that they may go."""
+    found = yield from _leaks(delivery)
+    delivery.leaks = {ref: found[row.id] for ref, row in delivery.rows.items() if row.id in found}
+    if not allow_secrets:
+        for ref, leaks in delivery.leaks.items():
+            delivery.note(ref, STOPPED, scanning.in_words(leaks))
+    elif not dry_run:
+        every = [leak for leaks in delivery.leaks.values() for leak in leaks]
+        scanning.allow(delivery.archive, delivery.workspace_id, every)
+
+
+def _sent(delivery: Delivery, *, replace: bool, dry_run: bool, allow_secrets: bool) -> Said:
     delivery.there = yield from network.listing(delivery.store.path, delivery.remote)
     settle(delivery)
     if not delivery.undecided():
@@ -123,6 +159,7 @@ def _sent(delivery: Delivery, *, replace: bool, dry_run: bool) -> Said:
             conflicts = [ref for ref, outcome in delivery.outcomes.items() if outcome.status == CONFLICT]
             for ref in {*conflicts, *delivery.unread}:
                 del delivery.outcomes[ref]
+        yield from _held_back(delivery, dry_run=dry_run, allow_secrets=allow_secrets)
         if dry_run:
             for ref in delivery.undecided():
                 delivery.note(ref, PUSHED)
@@ -131,10 +168,23 @@ def _sent(delivery: Delivery, *, replace: bool, dry_run: bool) -> Said:
         yield from pushing.push(delivery, repository, refs)
 
 
-def imagined(archive: Archive, job: Job) -> Sent:
-    """What would become of a workspace whose archive is to be made first."""
+def _imagined(row: Snapshot, leaks: tuple[Leak, ...], *, allow_secrets: bool) -> Outcome:
+    if not leaks or allow_secrets:
+        return Outcome(row, PUSHED, "", leaks)
+    return Outcome(row, STOPPED, scanning.in_words(leaks), leaks)
+
+
+def imagined(archive: Archive, job: Job, *, allow_secrets: bool = False) -> Generator[bytes, None, Sent]:
+    """What would become of a workspace whose archive is to be made first.
+
+    Raises:
+        RolloutsError: there are no remote defaults, or the store or the catalog fails.
+    """
     wanted = wanted_repository(archive, job.workspace)
-    return Sent(job.workspace, f"{wanted.owner}/{wanted.name}", [Outcome(row, PUSHED) for row in job.snapshots])
+    with archive.reading(job.workspace):
+        found = yield from scanning.leaks(archive, job.snapshots)
+    outcomes = [_imagined(row, found.get(row.id, ()), allow_secrets=allow_secrets) for row in job.snapshots]
+    return Sent(job.workspace, f"{wanted.owner}/{wanted.name}", outcomes)
 
 
 def not_sent(job: Job, error: str) -> Sent:
@@ -143,8 +193,12 @@ def not_sent(job: Job, error: str) -> Sent:
     return Sent(job.workspace, url, [Outcome(row, FAILED, error) for row in job.snapshots], error)
 
 
-def send(archive: Archive, job: Job, remote: Remote, *, replace: bool, dry_run: bool) -> Generator[bytes, None, Sent]:
+def send(
+    archive: Archive, job: Job, remote: Remote, *, replace: bool, dry_run: bool, allow_secrets: bool = False
+) -> Generator[bytes, None, Sent]:
     """Sends what an archive lacks of a workspace's snapshots, with one listing and one push.
+
+    Those with a private key or a live token in a file are stopped, unless they were let go before.
 
     Yields what git says of its progress. Nothing is raised for an archive that fails: the outcome says so, and the next
     push sends what is missing.
@@ -155,6 +209,7 @@ def send(archive: Archive, job: Job, remote: Remote, *, replace: bool, dry_run: 
         remote: the workspace's archive.
         replace: overwrite tags that hold another snapshot.
         dry_run: only find out what would be pushed.
+        allow_secrets: send also what looks like a secret, and take it for harmless as long as this is the archive.
 
     Raises:
         RolloutsError: the store or the catalog fails.
@@ -165,7 +220,7 @@ def send(archive: Archive, job: Job, remote: Remote, *, replace: bool, dry_run: 
     failure = None
     try:
         with archive.reading(job.workspace):
-            yield from _sent(delivery, replace=replace, dry_run=dry_run)
+            yield from _sent(delivery, replace=replace, dry_run=dry_run, allow_secrets=allow_secrets)
     except ArchiveError as error:
         failure = str(error)
         for ref in delivery.undecided():

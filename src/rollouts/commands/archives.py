@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from typing import Annotated
 
 import typer
@@ -22,10 +23,21 @@ from rollouts.push import Job, Sent
 from rollouts.record import Record
 from rollouts.storage import due, network, opening, upkeep
 from rollouts.storage.archive import Archive
-from rollouts.storage.delivery import CONFLICT, FAILED, PUSHED, SKIPPED, Outcome
+from rollouts.storage.delivery import CONFLICT, FAILED, PUSHED, SKIPPED, STOPPED, Leak, Outcome
 from rollouts.storage.network import Remote
 
-_KINDS = {PUSHED: "pushed", SKIPPED: "skipped", CONFLICT: "conflicts", FAILED: "failed"}
+_KINDS = {PUSHED: "pushed", SKIPPED: "skipped", CONFLICT: "conflicts", FAILED: "failed", STOPPED: "stopped"}
+_MOST = 100
+"""Findings that are told of one snapshot."""
+_ADVICE = (
+    "what looks like a private key or a live token keeps snapshots back. Take the file out of those to come (an"
+    " untracked one by .gitignore, a tracked one by `git rm --cached` as well); `rollouts delete` removes those that"
+    " hold it. If it is no secret: rollouts push --allow-secrets"
+)
+
+
+def _leak_json(leak: Leak) -> dict[str, object]:
+    return {**output.path_fields(os.fsdecode(leak.path)), "kind": leak.kind, "line": leak.line}
 
 
 def _outcome_json(outcome: Outcome) -> dict[str, object]:
@@ -37,6 +49,7 @@ def _outcome_json(outcome: Outcome) -> dict[str, object]:
         "tag": tag.ref(row.session_id, row.message_id),
         "status": outcome.status,
         "reason": outcome.reason or None,
+        "findings": [_leak_json(leak) for leak in outcome.leaks[:_MOST]],
     }
 
 
@@ -58,6 +71,7 @@ class Way(Record):
     replace: bool
     dry_run: bool
     patience: float
+    allow_secrets: bool = False
 
 
 def _sent(home: Archive, job: Job, way: Way) -> tuple[Sent, bool]:
@@ -65,14 +79,15 @@ def _sent(home: Archive, job: Job, way: Way) -> tuple[Sent, bool]:
     made = False
     if job.workspace.remote_url is None:
         if way.dry_run:
-            return pushing.imagined(home, job), False
+            return followed(pushing.imagined(home, job, allow_secrets=way.allow_secrets)), False
         job, made = pushing.create_archive(home, job, way.patience)
         output.say(f"{'Created' if made else 'Adopted'} {without_credentials(job.workspace.remote_url or '')}")
     if job.snapshots:
         what = "Looking at" if way.dry_run else "Pushing"
         announce(f"{what} {len(job.snapshots)} snapshots of {capture.shown(job.workspace.root_path)}")
     remote = Remote(job.workspace.remote_url or "", way.patience)
-    return followed(pushing.send(home, job, remote, replace=way.replace, dry_run=way.dry_run)), made
+    work = pushing.send(home, job, remote, replace=way.replace, dry_run=way.dry_run, allow_secrets=way.allow_secrets)
+    return followed(work), made
 
 
 def _sent_all(home: Archive, jobs: list[Job], way: Way) -> tuple[list[Sent], int]:
@@ -99,7 +114,7 @@ def _sent_all(home: Archive, jobs: list[Job], way: Way) -> tuple[list[Sent], int
 def _print_sent(sent: list[Sent], counts: dict[str, int], made: int, *, dry_run: bool) -> None:
     output.line(f"{'Would push' if dry_run else 'Pushed'} snapshots {counts[PUSHED]}")
     output.line(f"skipped existing: {counts[SKIPPED]}")
-    for status, name in ((CONFLICT, "conflicts"), (FAILED, "failed")):
+    for status, name in ((CONFLICT, "conflicts"), (FAILED, "failed"), (STOPPED, "stopped")):
         if counts[status]:
             output.line(f"{name}: {counts[status]}")
     output.line(f"workspaces: {len(sent)}")
@@ -116,7 +131,7 @@ def _print_sent(sent: list[Sent], counts: dict[str, int], made: int, *, dry_run:
         )
         for found in sent
         for outcome in found.outcomes
-        if outcome.status in {CONFLICT, FAILED} and outcome.reason != found.error
+        if outcome.status in {CONFLICT, FAILED, STOPPED} and outcome.reason != found.error
     ]
     wrong += [(found.workspace.root_path, "-", "-", FAILED, found.error) for found in sent if found.error]
     if wrong:
@@ -132,6 +147,9 @@ def push(
         bool, typer.Option("--create-remote", help="Make an archive on GitHub for a workspace that has none.")
     ] = False,
     replace: Annotated[bool, typer.Option("--replace", help="Overwrite tags that hold another snapshot.")] = False,
+    allow_secrets: Annotated[
+        bool, typer.Option("--allow-secrets", help="Send files with keys and tokens too; they count as harmless then.")
+    ] = False,
     dry_run: DryRun = False,
     timeout: Timeout = None,
     as_json: AsJson = False,
@@ -139,7 +157,8 @@ def push(
     """Send snapshots to the workspace's archive.
 
     What is there already is skipped. A tag with another snapshot under the same session and message is a conflict, and
-    left alone. Exits 1 when there was one, or when something could not be sent.
+    left alone. A snapshot with a private key or a live token in a file is stopped. Exits 1 when there was one, or when
+    something could not be sent.
 
     Example: rollouts push --session S
     """
@@ -147,7 +166,7 @@ def push(
     with opening.opened(paths.home()) as home:
         output.warn(home.notes)
         jobs = pushing.plan(home, selection, create=create)
-        sent, made = _sent_all(home, jobs, Way(replace, dry_run, network.patience(timeout)))
+        sent, made = _sent_all(home, jobs, Way(replace, dry_run, network.patience(timeout), allow_secrets))
     counts = {status: sum(found.count(status) for found in sent) for status in _KINDS}
     if as_json:
         totals = {name: counts[status] for status, name in _KINDS.items()}
@@ -155,7 +174,9 @@ def push(
         output.document({"dry_run": dry_run, **totals, "created_remotes": made, "workspaces": workspaces})
     else:
         _print_sent(sent, counts, made, dry_run=dry_run)
-    raise typer.Exit(1 if counts[CONFLICT] or counts[FAILED] or any(found.error for found in sent) else 0)
+    output.warn([_ADVICE] if counts[STOPPED] else [])
+    wrong = counts[CONFLICT] + counts[FAILED] + counts[STOPPED]
+    raise typer.Exit(1 if wrong or any(found.error for found in sent) else 0)
 
 
 def _pulled_json(found: Pulled) -> dict[str, object]:

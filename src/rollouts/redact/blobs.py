@@ -26,11 +26,11 @@ class Finding(Record):
 
 
 def _text(data: bytes) -> str | None:
-    """A file's text; None for a binary file, told as git does by a NUL near its beginning."""
+    """The text that a file begins with; None for a binary file, told as git does by a NUL near its beginning."""
     encoding = _BYTE_ORDER_MARKS.get(data[:2])
     if encoding:
-        return data[2:].decode(encoding, errors="replace")
-    return None if b"\0" in data[:_LOOKED_AT] else data.decode("latin-1")  # tokens are ASCII
+        return data[2:LIMIT].decode(encoding, errors="replace")
+    return None if b"\0" in data[:_LOOKED_AT] else data[:LIMIT].decode("latin-1")  # tokens are ASCII
 
 
 def _findings(text: str) -> Iterator[Finding]:
@@ -59,5 +59,5 @@ def scan(data: bytes) -> tuple[Finding, ...]:
     Raises:
         RolloutsError: the engine is not installed.
     """
-    text = _text(data[:LIMIT])
+    text = _text(data)
     return () if text is None else tuple(_findings(text))

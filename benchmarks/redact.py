@@ -21,12 +21,13 @@ from pathlib import Path
 from typing import Any
 
 from rollouts.contracts.strict_json import Json
-from rollouts.redact import engine, private_keys, rules
+from rollouts.redact import blobs, engine, private_keys, rules
 from rollouts.redact.redactor import Redactor
 from rollouts.redact.span import Span, settled
 
 sys.path.append(str(Path(__file__).parent.parent / "tests"))
 import planted
+import strain
 
 Hide = Callable[[str], tuple[str, int]]
 """A text -> the same without the secrets found in it, and how many those were."""
@@ -177,6 +178,27 @@ def pictures(megabytes: int) -> tuple[float, bool]:
     return 2 * sum(map(len, images)) / (time.process_time() - start) / 1e6, same
 
 
+def files(code: list[str]) -> float:
+    """MB of files that a push looks at in a second of CPU."""
+    data = [text.encode(errors="replace") for text in code]
+    start = time.process_time()
+    for one in data:
+        blobs.scan(one)
+    return sum(map(len, data)) / (time.process_time() - start) / 1e6
+
+
+def worst() -> tuple[float, str]:
+    """MB per second of CPU of the text that takes longest, of those that are made to, and how it begins."""
+    found = []
+    for number in range(strain.COUNT):
+        given = strain.text(number)
+        start = time.process_time()
+        strain.REDACTOR.text(given)
+        blobs.scan(given.encode(errors="replace"))
+        found.append((len(given) / (time.process_time() - start) / 1e6, given[:20]))
+    return min(found)
+
+
 def options() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--megabytes", type=float, default=5, help="of ordinary code [%(default)s]")
@@ -207,8 +229,15 @@ def main() -> None:
             print(f"| {figures} |", flush=True)
     speed, untouched = pictures(10)
     print(f"\npictures: {'untouched' if untouched else 'CHANGED'}, {speed:.0f} MB/s")
+    files_speed, (worst_speed, text) = files(code), worst()
+    print(f"files before a push: {files_speed:.1f} MB/s; the slowest text, of {text!r}: {worst_speed:.2f} MB/s")
     if chosen.json:
-        document = {"rows": [asdict(one) for one in rows], "pictures": {"untouched": untouched, "speed": speed}}
+        document = {
+            "rows": [asdict(one) for one in rows],
+            "pictures": {"untouched": untouched, "speed": speed},
+            "files": files_speed,
+            "worst": {"speed": worst_speed, "text": text},
+        }
         Path(chosen.json).write_text(json.dumps(document, indent=2) + "\n")
     missed = [word for one in rows if one.name == "rollouts" for word in missed_bars(one, untouched)]
     raise SystemExit(f"below the bar: {', '.join(missed)}" if missed else 0)

@@ -15,6 +15,7 @@ from typing import Any
 
 import pytest
 
+import planted
 from agent_records import (
     CLAUDE,
     CODEX,
@@ -25,14 +26,16 @@ from agent_records import (
     jsonl,
     opencode_document,
     opencode_session,
+    prompt,
     put_claude,
     put_claude_subagent,
     put_codex,
     put_opencode,
     said,
     told,
+    words,
 )
-from helpers import ROLLOUTS, failure, ok, query, run, snapshot
+from helpers import ROLLOUTS, failure, ok, put, query, run, snapshot
 from rollouts import paths
 from rollouts.storage import opening
 from rollouts.storage.transcripts import Draft, Transcripts
@@ -168,7 +171,8 @@ def test_json_says_what_was_done(sealed: Path, plain: Path, tmp_path: Path) -> N
     result = run("export", "--agent", "all", "--all", "--out", tmp_path / "out", "--json", env=env)
     assert result.code == 1
     document = json.loads(result.out)
-    assert list(document) == ["schema_version", "format", "output", "exported", "failed", "sessions", "failures"]
+    names = ("schema_version", "format", "output", "exported", "failed", "sessions", "redaction", "failures")
+    assert tuple(document) == names
     assert (document["format"], document["exported"], document["failed"]) == ("jsonl", 2, 1)
     assert document["sessions"][0] == {"session_id": CLAUDE, "agent": "claude-code", "unreadable_lines": 0}
     assert [list(one) for one in document["failures"]] == [["session_id", "agent", "error"]]
@@ -366,3 +370,55 @@ def test_text_of_a_title_cannot_move_the_cursor(sealed: Path, tmp_path: Path) ->
     put_claude(sealed, [{"type": "ai-title", "aiTitle": "\x1b[2Jgone [bold]"}])
     said_so = ok("export", "--agent", "claude", "--session", CLAUDE, "--out", tmp_path / "out")
     assert "title:  [2Jgone [bold]\n" in said_so
+
+
+# Redacted
+
+
+def secret(kind: str) -> str:
+    return planted.made(planted.KINDS[kind][0], 1)
+
+
+def test_a_redacted_session_has_no_secrets_anywhere(sealed: Path, repo: Path, tmp_path: Path) -> None:
+    token, password = secret("github token"), secret("password in .env")
+    put(repo, ".env", f"DB_PASSWORD={password}\n".encode())
+    records = json.dumps([*claude_session(), prompt(f"push with {token}, as {password} says", "p9")])
+    main = put_claude(sealed, json.loads(records.replace("/work/app", f"{sealed}/app")))
+    put_claude_subagent(main, [*claude_subagent(), prompt(f"it is {token}", "p8")])
+    snapshot(repo, session=CLAUDE, metadata=json.dumps({"prompt": f"push with {token}", "agent": "claude-code"}))
+    out = tmp_path / "one.json"
+    told_so = ok("export", "--agent", "claude-code", "--session", CLAUDE, "--out", out, "--redact")
+    document = exported(out)
+    text = json.dumps(document)
+    assert not [word for word in (token, password, str(sealed)) if word in text]
+    assert list(document) == KEYS
+    assert document["session"].keys() == {"format", "records", "subagents", "unreadable_lines"}
+    assert len(document["session"]["records"]) == len(main.read_bytes().splitlines())
+    assert re.search(r"push with \[REDACTED:github-pat:[0-9a-f]{4}\], as \[REDACTED:secret:[0-9a-f]{4}\] says", text)
+    assert "/home/user/app" in text
+    assert re.search(r"^redacted: \d+ places \(github-pat 2, home-directory \d+, secret 1\)$", told_so, re.MULTILINE)
+
+
+def test_all_sessions_are_redacted_and_counted(sealed: Path, tmp_path: Path) -> None:
+    token = secret("npm token")
+    put_claude(sealed, [*claude_session(), prompt(f"use {token}", "p9")])
+    put_codex(sealed, [*codex_session(), words("user", f"use {token}")])
+    ok("import")
+    out = tmp_path / "all.jsonl"
+    plain = json.loads(ok("export", "--agent", "all", "--all", "--out", out, "--json"))
+    assert (out.read_text().count(token), plain["redaction"]) == (2, None)
+    found = json.loads(ok("export", "--agent", "all", "--all", "--out", out, "--redact", "--json"))
+    assert found["redaction"]["counts"]["npm-access-token"] == 2
+    assert found["redaction"]["total"] == sum(found["redaction"]["counts"].values())
+    assert len(found["redaction"]["engines"]) == 2
+    assert token not in out.read_text()
+    assert len(set(re.findall(r"\[REDACTED:npm-access-token:....\]", out.read_text()))) == 1
+
+
+def test_a_damaged_key_is_one_clear_error_and_leaves_no_file(sealed: Path, home: Path, tmp_path: Path) -> None:
+    put_claude(sealed, claude_session())
+    ok("import")
+    (home / "redaction.key").write_bytes(b"short\n")
+    said_so = failure(run("export", "--agent", "claude-code", "--session", CLAUDE, "--out", tmp_path / "x", "--redact"))
+    assert "redaction.key is damaged; delete it" in said_so
+    assert not (tmp_path / "x").exists()

@@ -12,7 +12,9 @@ from rollouts.commands.capture import shown
 from rollouts.commands.exporting import Asked
 from rollouts.commands.options import AsJson
 from rollouts.errors import UsageError
-from rollouts.export import sessions
+from rollouts.export import cleaning, sessions
+from rollouts.export.cleaning import Cleaner
+from rollouts.export.library import Job
 from rollouts.storage import opening
 from rollouts.storage.archive import Archive
 
@@ -23,6 +25,7 @@ def export(
     out: exporting.Out = None,
     session: Annotated[str | None, typer.Option("--session", metavar="ID", help="One session, as JSON.")] = None,
     everything: Annotated[bool, typer.Option("--all", help="All that are known, as JSON lines.")] = False,
+    redact: exporting.Redacted = False,
     as_json: AsJson = False,
 ) -> None:
     """Write sessions to a file, as agents recorded them.
@@ -33,21 +36,27 @@ def export(
     Example: rollouts export --agent all --all --out sessions.jsonl
     """
     if context.invoked_subcommand is not None:
-        if any((agent, out, session, everything, as_json)):
+        if any((agent, out, session, everything, redact, as_json)):
             raise UsageError(f"the options of `export {context.invoked_subcommand}` go behind its name")
         return
     wanted = exporting.asked(agent, session, out, everything=everything)
     with opening.opened_for_reading(paths.home()) as home:
         output.warn(home.notes)
         if wanted.session_id is None:
-            _export_all(home, wanted, as_json=as_json)
+            _export_all(home, wanted, redact=redact, as_json=as_json)
         else:
-            _export_one(home, wanted, as_json=as_json)
+            _export_one(home, wanted, redact=redact, as_json=as_json)
 
 
-def _export_one(home: Archive, wanted: Asked, *, as_json: bool) -> None:
+def _cleaner(home: Archive, jobs: list[Job], *, redact: bool) -> Cleaner | None:
+    if not redact:
+        return None
+    return cleaning.cleaner(home.home, known_secrets=cleaning.secrets_of(home, jobs))
+
+
+def _export_one(home: Archive, wanted: Asked, *, redact: bool, as_json: bool) -> None:
     plan = exporting.planned(home, wanted)
-    done = sessions.export_one(home, plan.jobs[0], wanted.out)
+    done = sessions.export_one(home, plan.jobs[0], wanted.out, _cleaner(home, plan.jobs, redact=redact))
     if as_json:
         facts = {"title": done.title, "messages": done.messages, "remote_url": done.remote_url}
         exporting.document("json", wanted.out, [done], [], facts)
@@ -59,12 +68,14 @@ def _export_one(home: Archive, wanted: Asked, *, as_json: bool) -> None:
     output.line(f"messages: {done.messages}")
     output.line(f"remote url: {done.remote_url or 'none'}")
     output.line(f"output: {shown(wanted.out)}")
+    exporting.tell_redaction(done.report)
     exporting.tell_unreadable([done])
 
 
-def _export_all(home: Archive, wanted: Asked, *, as_json: bool) -> None:
+def _export_all(home: Archive, wanted: Asked, *, redact: bool, as_json: bool) -> None:
     plan = exporting.planned(home, wanted)
-    good, bad = exporting.followed(sessions.export_all(home, plan.jobs, wanted.out), len(plan.jobs))
+    cleaner = _cleaner(home, plan.jobs, redact=redact)
+    good, bad = exporting.followed(sessions.export_all(home, plan.jobs, wanted.out, cleaner), len(plan.jobs))
     if as_json:
         exporting.document("jsonl", wanted.out, good, bad)
     else:
@@ -73,6 +84,7 @@ def _export_all(home: Archive, wanted: Asked, *, as_json: bool) -> None:
         output.line(f"output: {shown(wanted.out) if good else 'none'}")
         if bad:
             output.line(f"not exported: {len(bad)}")
+        exporting.tell_redaction(exporting.redaction(good))
         exporting.tell_unreadable(good)
     if bad:
         raise typer.Exit(1)

@@ -16,6 +16,7 @@ from rollouts.errors import UsageError
 from rollouts.export import sessions
 from rollouts.export.sessions import Done, Plan
 from rollouts.record import Record
+from rollouts.redact.report import Report
 from rollouts.storage.archive import Archive
 
 Agent = Annotated[
@@ -26,6 +27,7 @@ Out = Annotated[
 ]
 One = Annotated[str | None, typer.Option("--session", metavar="ID", help="One session.")]
 Everything = Annotated[bool, typer.Option("--all", help="All that are known.")]
+Redacted = Annotated[bool, typer.Option("--redact", help="Put placeholders where secrets and names stand.")]
 Unredacted = Annotated[bool, typer.Option("--no-redact", help="Leave secrets and names where they stand.")]
 
 
@@ -99,8 +101,22 @@ def _json(done: Done) -> dict[str, object]:
     return {"session_id": done.session_id, "agent": done.agent, "unreadable_lines": done.unreadable_lines}
 
 
+def redaction(good: Iterable[Done]) -> Report | None:
+    """What redaction did in all of some sessions; None: it was not asked to."""
+    reports = [done.report for done in good if done.report is not None]
+    return sum(reports[1:], reports[0]) if reports else None
+
+
+def tell_redaction(report: Report | None) -> None:
+    """Prints how many places were redacted, by kind; nothing when nothing was looked for."""
+    if report is not None:
+        counts = ", ".join(f"{kind} {report.counts[kind]}" for kind in sorted(report.counts))
+        output.line(f"redacted: {report.total} places{f' ({counts})' if counts else ''}")
+
+
 def document(form: str, out: str, good: list[Done], bad: list[Done], facts: dict[str, object] | None = None) -> None:
     """Prints the JSON document of what was done; `facts` are more of the only session."""
+    report = redaction(good)
     output.document(
         {
             "format": form,
@@ -108,6 +124,7 @@ def document(form: str, out: str, good: list[Done], bad: list[Done], facts: dict
             "exported": len(good),
             "failed": len(bad),
             "sessions": [_json(done) | (facts or {}) for done in good],
+            "redaction": report and report.document(),
             "failures": [{"session_id": one.session_id, "agent": one.agent, "error": one.problem} for one in bad],
         }
     )

@@ -8,10 +8,13 @@ from typing import BinaryIO
 from rollouts import agents, whole
 from rollouts.agents.raw import Record as AgentRecord
 from rollouts.contracts import envelope
+from rollouts.contracts.strict_json import Json
 from rollouts.errors import RolloutsError
+from rollouts.export.cleaning import Clean, Cleaner, cleaned
 from rollouts.export.library import Job, Library, Material, in_words
 from rollouts.models import safety_session
 from rollouts.record import Record
+from rollouts.redact.report import Report
 from rollouts.storage import sessions
 from rollouts.storage.archive import Archive
 
@@ -39,6 +42,17 @@ class Done(Record):
     remote_url: str | None = None
     """Without credentials; None when its workspace has no archive, or it has no workspace."""
     unreadable_lines: int = 0
+    report: Report | None = None
+    """What redaction did; None: it was not asked to."""
+
+
+class Written(Record):
+    """What was added to a file."""
+
+    agent: str
+    clean: Clean
+    url: str | None
+    """Of the archive, without credentials."""
 
 
 # What is meant
@@ -127,43 +141,48 @@ def _pieces(record: AgentRecord) -> Iterator[bytes]:
         raise RolloutsError(in_words(error)) from error
 
 
-def _write(archive: Archive, library: Library, job: Job, file: BinaryIO) -> tuple[Material, str | None]:
+def _clean(found: Material, metadata: Json, cleaner: Cleaner | None) -> Clean:
+    try:
+        return cleaned(found.record, metadata, cleaner, what=f"session {found.session_id}")
+    except OSError as error:
+        raise RolloutsError(in_words(error)) from error
+
+
+def _write(archive: Archive, library: Library, job: Job, cleaner: Cleaner | None, file: BinaryIO) -> Written:
     """Adds a session's envelope to a file.
 
-    Returns:
-        what was written, and its archive's URL.
-
     Raises:
-        RolloutsError: the session cannot be read; the file may hold part of it.
+        RolloutsError: the session cannot be read, or a second engine still finds a secret in it; the file may hold part
+            of it.
     """
     found = library.material(archive, job)
     metadata = envelope.metadata(found.workspace, found.snapshots)
     url = metadata["remote_url"] if isinstance(metadata, dict) else None
+    clean = _clean(found, metadata, cleaner)
     file.writelines(
         envelope.pieces(
-            job.session_id, found.agent, exported_at=sessions.now(), session=_pieces(found.record), metadata=metadata
+            job.session_id, found.agent, exported_at=sessions.now(), session=_pieces(clean.record), metadata=clean.more
         )
     )
-    return found, url if isinstance(url, str) else None
+    return Written(found.agent, clean, url if isinstance(url, str) else None)
 
 
-def export_one(archive: Archive, job: Job, path: str) -> Done:
-    """Writes one session as a JSON document.
+def export_one(archive: Archive, job: Job, path: str, cleaner: Cleaner | None = None) -> Done:
+    """Writes one session as a JSON document, redacted when there is a cleaner.
 
     Raises:
-        RolloutsError: it cannot be read, or there is no place for the file.
+        RolloutsError: it cannot be read, a second engine still finds a secret in it, or there is no place for the file.
         OSError: the file cannot be written.
     """
     target = whole.target(path)
     library = Library(archive.home)
     with library.reading(), whole.replaced(target) as file:
-        found, url = _write(archive, library, job, file)
-        title, messages = agents.reader(found.agent).headline(found.record)
-    unreadable = found.record.unreadable_lines
-    return Done(job.session_id, found.agent, None, title, messages, url, unreadable)
+        agent, clean, url = _write(archive, library, job, cleaner, file)
+        title, messages = agents.reader(agent).headline(clean.record)
+    return Done(job.session_id, agent, None, title, messages, url, clean.record.unreadable_lines, clean.report)
 
 
-def export_all(archive: Archive, jobs: Iterable[Job], path: str) -> Generator[Done]:
+def export_all(archive: Archive, jobs: Iterable[Job], path: str, cleaner: Cleaner | None = None) -> Generator[Done]:
     """Writes sessions as JSON lines. Yields what became of each; the file is there when all is done.
 
     One that cannot be read is left out. When all of them cannot, no file is written.
@@ -176,16 +195,16 @@ def export_all(archive: Archive, jobs: Iterable[Job], path: str) -> Generator[Do
     library = Library(archive.home)
     with whole.replaced(target) as file:
         for job in jobs:
-            yield _tried(archive, library, job, file)
+            yield _tried(archive, library, job, cleaner, file)
 
 
-def _tried(archive: Archive, library: Library, job: Job, file: BinaryIO) -> Done:
+def _tried(archive: Archive, library: Library, job: Job, cleaner: Cleaner | None, file: BinaryIO) -> Done:
     start = file.tell()
     try:
         with library.reading():
-            found, url = _write(archive, library, job, file)
+            agent, clean, url = _write(archive, library, job, cleaner, file)
     except RolloutsError as error:
         file.seek(start)
         file.truncate()
         return Done(job.session_id, job.candidates[0], str(error))
-    return Done(job.session_id, found.agent, None, "", 0, url, found.record.unreadable_lines)
+    return Done(job.session_id, agent, None, "", 0, url, clean.record.unreadable_lines, clean.report)

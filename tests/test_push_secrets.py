@@ -210,6 +210,25 @@ def test_what_is_let_go_to_one_archive_is_not_let_go_to_another(work: Path, serv
     assert statuses(push(work, code=1)) == {"m0": "pushed", "m1": "stopped"}
 
 
+def test_a_new_password_makes_no_other_archive_of_it(plain: Path, home: Path) -> None:
+    taken = snapshot(plain)
+    set_remote(plain, "https://ann:first@archive.example/a.git")
+    query(home, "INSERT INTO allowed_blobs VALUES (?, 'x')", taken["workspace_id"])
+    set_remote(plain, "https://ann:second@archive.example/a.git")
+    assert query(home, "SELECT oid FROM allowed_blobs") == [("x",)]
+    ok("remote", "clear", plain)
+    assert query(home, "SELECT oid FROM allowed_blobs") == []
+
+
+def test_an_archive_that_is_to_be_made_is_looked_at_in_advance(plain: Path) -> None:
+    snapshot(plain, "m0")
+    take(plain, "m1", key=KEY.encode())
+    ok("remote", "defaults", "set", "--owner", "octo")
+    assert statuses(push(plain, "--create-remote", "--dry-run", code=1)) == {"m0": "pushed", "m1": "stopped"}
+    found = push(plain, "--create-remote", "--dry-run", "--allow-secrets")
+    assert (statuses(found), list(findings(found))) == ({"m0": "pushed", "m1": "pushed"}, ["m1"])
+
+
 # What is remembered
 
 

@@ -164,8 +164,9 @@ def _sent(delivery: Delivery, *, replace: bool, dry_run: bool, allow_secrets: bo
             for ref in delivery.undecided():
                 delivery.note(ref, PUSHED)
             return
-        refs = made(delivery, repository, delivery.undecided())
-        yield from pushing.push(delivery, repository, refs)
+        if delivery.undecided():
+            refs = made(delivery, repository, delivery.undecided())
+            yield from pushing.push(delivery, repository, refs)
 
 
 def _imagined(row: Snapshot, leaks: tuple[Leak, ...], *, allow_secrets: bool) -> Outcome:

@@ -202,8 +202,11 @@ class Catalog:
         Raises:
             RolloutsError: it is another workspace's archive.
         """
-        other = "(SELECT remote_url FROM workspaces WHERE id = ?) IS NOT ?"
-        self._rows(f"DELETE FROM allowed_blobs WHERE workspace_id = ? AND {other}", workspace_id, workspace_id, url)
+        from rollouts.contracts.remote_url import without_credentials  # noqa: PLC0415 - captures set none
+
+        before = self.workspace(workspace_id)
+        if without_credentials((before and before.remote_url) or "") != without_credentials(url or ""):
+            self._rows("DELETE FROM allowed_blobs WHERE workspace_id = ?", workspace_id)
         try:
             self._patiently(
                 self._connection.execute, "UPDATE workspaces SET remote_url = ? WHERE id = ?", (url, workspace_id)

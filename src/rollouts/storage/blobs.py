@@ -67,14 +67,14 @@ def _answers(store: GitStore, printed: Iterable[bytes]) -> Iterator[tuple[str, b
 
 def _beginning(store: GitStore, oid: str, limit: int) -> bytes:
     """So many bytes of a blob; git is not heard to the end."""
-    found = b""
+    found = bytearray()
     with git.start_sealed(store.path, "cat-file", "blob", oid) as running:
         for piece in running.pieces():
             found += piece
             if len(found) >= limit:
-                return found[:limit]
+                return bytes(found[:limit])
         running.output()
-    return found
+    return bytes(found)
 
 
 def contents(store: GitStore, sizes: dict[str, int], limit: int) -> Iterator[tuple[str, bytes]]:

@@ -1,4 +1,4 @@
-"""Loads a dataset with the real `datasets` and prints its rows, one JSON line each: `python hub_loader.py NAME WAY`.
+"""Loads a dataset with the real `datasets` and prints its rows, one JSON line each: `python hub_loader.py NAME WAY CONFIG`.
 
 WAY is `both`, which compares with what streaming gives, or `download`.
 """
@@ -11,9 +11,9 @@ import sys
 import datasets  # type: ignore[import-not-found,unused-ignore] # in environments of its own, made by .ci/run
 
 
-def main(name: str, way: str) -> None:
-    rows = datasets.load_dataset(name, split="train")
-    streamed = datasets.load_dataset(name, split="train", streaming=True) if way == "both" else rows
+def main(name: str, way: str, config: str = "default") -> None:
+    rows = datasets.load_dataset(name, config, split="train")
+    streamed = datasets.load_dataset(name, config, split="train", streaming=True) if way == "both" else rows
     for row, again in zip(rows, streamed, strict=True):
         if row != again:
             raise SystemExit("streaming gives other rows")

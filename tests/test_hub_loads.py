@@ -18,6 +18,7 @@ from fake_hub import FakeHub
 from publishing import TIMEOUT, finish, hub, line, push, row, start
 from rollouts.publish.rows import Row
 from session_shapes import plain_session, session
+from test_hub_shapes import shaped
 
 __all__ = ["hub"]
 CACHE = Path(__file__).parent.parent / ".ci" / "cache"
@@ -35,10 +36,10 @@ def python(request: pytest.FixtureRequest) -> str:
     return str(program)
 
 
-def loaded(python: str, way: str = "both") -> list[dict[str, Any]]:
+def loaded(python: str, way: str = "both", config: str = "default") -> list[dict[str, Any]]:
     """The rows of the dataset as `datasets` reads them: downloaded, and streamed as well."""
     settings = os.environ | {"HF_DATASETS_DISABLE_PROGRESS_BARS": "1", "HF_HUB_DOWNLOAD_TIMEOUT": "60"}
-    command = [python, str(HERE / "hub_loader.py"), "alice/turns", way]
+    command = [python, str(HERE / "hub_loader.py"), "alice/turns", way, config]
     done = subprocess.run(command, env=settings, capture_output=True, text=True, timeout=TIMEOUT, check=False)
     assert done.returncode == 0, done.stderr[-3000:]
     return [json.loads(one) for one in done.stdout.splitlines()]
@@ -102,3 +103,15 @@ def test_each_client_pushes_and_loads_large_files(off: str, hub: FakeHub, python
     assert [bool(entry.xet) for entry in shards] == [off == "0"] * 3
     assert [item["session"]["n"] for item in loaded(python, "download")] == [0, 1, 2]
     assert finish(start([line("s0", {"text": "text " * 5_000, "n": 0})], tmp_path, env, python))["batch_id"] is None
+
+
+def test_other_shapes_load_as_configurations_of_their_own_and_leave_the_rows_alone(hub: FakeHub, python: str) -> None:
+    push([row("s0", {"plain": 1})])
+    push([shaped("s1", {"a": 1}), shaped("s2", ["b"])])
+    push([shaped("s1", {"a": 2}, "\ud83d 1e999")])
+    assert_loads(hub, python)
+    for name, count in (("sft", 6), ("atif", 3)):
+        found = loaded(python, config=name)
+        assert [item["batch_id"] for item in found] == [2] * (count - count // 3) + [3] * (count // 3)
+        parts = [batch["shapes"][name]["file"] for batch in hub.batches() if "shapes" in batch]
+        assert same(found) == same([json.loads(one) for part in parts for one in hub.read(part).splitlines()])

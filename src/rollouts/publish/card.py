@@ -88,9 +88,11 @@ def _redaction(manifest: Manifest) -> Iterator[str]:
         for report in done:
             total.update(report["replaced"])
         found = f"{_plural(total.total(), 'secret')} replaced" if total else "no secrets found"
+        seconds = sorted({report["verified_by"] for report in done if report.get("verified_by")})
+        verified = f", and {_plain(', '.join(seconds))} found none in what was left" if seconds else ""
         yield (
             f"Secrets were looked for in every string before it left the machine ({_plain(', '.join(engines))}):"
-            f" {found}. A placeholder such as `[REDACTED:github-pat:7f3a]` stands for the same secret wherever it"
+            f" {found}{verified}. A placeholder such as `[REDACTED:github-pat:7f3a]` stands for the same secret wherever it"
             " appears. No search finds everything: tell the owner if you meet something that should not be here."
         )
         yield ""
@@ -146,6 +148,32 @@ rollouts restore --repo URL --session SESSION --message MESSAGE --dest code
 """
 
 
+_SHAPES = {
+    "sft": "messages and tools as `SFTTrainer` of TRL takes them",
+    "atif": "trajectories in the Agent Trajectory Interchange Format (ATIF), one a session",
+}
+_FOLDERS = {"traces": "a file for each session, as trace viewers read them: `traces/<agent>/<session>.jsonl`"}
+
+
+def _others(name: str, manifest: Manifest) -> Iterator[str]:
+    """The same sessions in other shapes, where there are any."""
+    rows, files = manifest.shape_rows(), manifest.file_count()
+    if not rows and not files:
+        return
+    yield "## Other shapes of the same sessions"
+    yield ""
+    for shape, count in rows.items():
+        told = _SHAPES.get(shape, "rows of another form")
+        yield f'- `load_dataset("{name}", "{shape}", split="train")`: {told} ({_plural(count, "row")})'
+    for folder, count in sorted(files.items()):
+        told = _FOLDERS.get(folder, f"files in `{_plain(folder)}/`")
+        yield f"- {told} ({_plural(count, 'file')})"
+    yield ""
+    if rows:
+        yield "A session that was published more than once has rows of each `batch_id`; the highest is the newest."
+        yield ""
+
+
 def _license(header: Mapping[str, object]) -> str:
     given = header.get("license")
     if not given:
@@ -156,7 +184,9 @@ def _license(header: Mapping[str, object]) -> str:
 def _part(name: str, manifest: Manifest, header: Mapping[str, object]) -> str:
     """Our part of the text."""
     told = "\n".join((*_about(manifest), *_counts(manifest), *_redaction(manifest)))
-    return "\n".join((_BEGIN, _HINT, "", told, _SHAPE, _usage(name), _license(header), _END))
+    others = "\n".join(_others(name, manifest))
+    parts = (_BEGIN, _HINT, "", told, _SHAPE, _usage(name), *([others] if others else []), _license(header), _END)
+    return "\n".join(parts)
 
 
 def _with_part(text: str, part: str, ending: str, *, ours: bool) -> str:
@@ -180,7 +210,8 @@ def written(old: str | None, name: str, manifest: Manifest, *, license_name: str
         RolloutsError: the old card's YAML cannot be read.
     """
     yaml_text, text = card_header.split(old or "")
-    yaml_text = card_header.updated(yaml_text, sorted(manifest.sessions), license_name, name)
+    wanted = card_header.Wanted(sorted(manifest.sessions), list(manifest.shape_rows()), license_name)
+    yaml_text = card_header.updated(yaml_text, wanted, name)
     part = _part(name, manifest, card_header.parsed(yaml_text, name))
     if not text.strip():
         text = f"\n# {name.partition('/')[2]}\n"

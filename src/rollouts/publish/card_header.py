@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
 from typing import Any
 
 import yaml
 
 from rollouts.errors import RolloutsError
+from rollouts.record import Record
 
 Header = dict[str, Any]
 CONFIG = "default"
@@ -21,9 +23,30 @@ FEATURES = (
 )
 """Columns as `datasets` names their types. Declared, because what it infers from the first 10 MB of the first file
 fails on what comes later (https://github.com/huggingface/datasets/issues/7222); `json` is known since 4.7."""
+SHAPES = {
+    "sft": (
+        *(("batch_id", "int64"), ("session_id", "string"), ("agent", "string"), ("model", "string")),
+        *(("unit", "string"), ("turn", "int64"), ("messages", "json"), ("tools", "json"), ("workspace", "json")),
+        *(("message_id", "string"), ("snapshot_before", "json"), ("snapshot_after", "json"), ("patch", "string")),
+        *(("usage", "json"), ("redacted", "int64")),
+    ),
+    "atif": (("batch_id", "int64"), ("agent", "string"), ("session_id", "string"), ("trajectory", "json")),
+}
+"""Columns of the other shapes that a dataset may have, each a configuration of its own."""
 _FILES = ("train.jsonl", "train-*.jsonl")
 _TAGS = ("agent-traces", "coding-agent")
 _BLOCK = re.compile(r"\A\s*---[ \t]*\r?\n(?P<yaml>.*?)^---[ \t]*(?:\r?\n|\Z)", re.DOTALL | re.MULTILINE)
+
+
+class Wanted(Record):
+    """What is to stand in the YAML."""
+
+    agents: list[str]
+    """Become tags."""
+    shapes: list[str]
+    """What else the sessions are there as; those of SHAPES become configurations."""
+    license_name: str | None
+    """As the Hub knows it (https://huggingface.co/docs/hub/repositories-licenses); None leaves what is there."""
 
 
 def split(card: str) -> tuple[str, str]:
@@ -43,25 +66,35 @@ def parsed(text: str, where: str) -> Header:
     return header
 
 
-def _with_ours(listed: object, ours: Header) -> list[Any]:
-    """A list of configurations with ours in place of an older one, others as they were."""
+def _with_ours(listed: object, ours: list[Header]) -> list[Any]:
+    """A list of configurations with ours in place of older ones, others as they were."""
     others = listed if isinstance(listed, list) else [listed] if isinstance(listed, dict) else []
-    kept = [item for item in others if not isinstance(item, dict) or item.get("config_name", CONFIG) != CONFIG]
-    return [ours, *kept]
+    names = {item["config_name"] for item in ours}
+    kept = [item for item in others if not isinstance(item, dict) or item.get("config_name", CONFIG) not in names]
+    return [*ours, *kept]
 
 
-def _wanted(header: Header, agents: list[str], license_name: str | None) -> Header:
+def _files(paths: Iterable[str]) -> list[Header]:
+    return [{"split": "train", "path": list(paths)}]
+
+
+def _info(name: str, features: Iterable[tuple[str, str]]) -> Header:
+    return {"config_name": name, "features": [{"name": column, "dtype": kind} for column, kind in features]}
+
+
+def _wanted(header: Header, wanted: Wanted) -> Header:
     """The keys that are ours, as they shall be."""
-    files = [{"split": "train", "path": list(_FILES)}]
-    config = {"config_name": CONFIG, "default": True, "data_files": files}
-    features = [{"name": name, "dtype": kind} for name, kind in FEATURES]
-    infos = _with_ours(header.get("dataset_info"), {"config_name": CONFIG, "features": features})
+    shapes = [name for name in wanted.shapes if name in SHAPES]
+    configs: list[Header] = [{"config_name": CONFIG, "default": True, "data_files": _files(_FILES)}]
+    configs += ({"config_name": name, "data_files": _files([f"{name}/train-*.jsonl"])} for name in shapes)
+    declared = [_info(CONFIG, FEATURES), *(_info(name, SHAPES[name]) for name in shapes)]
+    infos = _with_ours(header.get("dataset_info"), declared)
     tags = header.get("tags")
     there = tags if isinstance(tags, list) else [tags] if tags else []
     return {
-        **({"license": license_name} if license_name else {}),
-        "tags": [*there, *(tag for tag in (*_TAGS, *agents) if tag not in there)],
-        "configs": _with_ours(header.get("configs"), config),
+        **({"license": wanted.license_name} if wanted.license_name else {}),
+        "tags": [*there, *(tag for tag in (*_TAGS, *wanted.agents) if tag not in there)],
+        "configs": _with_ours(header.get("configs"), configs),
         "dataset_info": infos if len(infos) > 1 else infos[0],
     }
 
@@ -90,13 +123,12 @@ def _replaced(text: str, key: str, value: object) -> str:
     return text + ("" if not text or text.endswith("\n") else "\n") + new
 
 
-def updated(text: str, agents: list[str], license_name: str | None, where: str) -> str:
+def updated(text: str, given: Wanted, where: str) -> str:
     """The YAML of a card with our keys set: tags, configs, dataset_info, and the licence where one is given.
 
     Args:
         text: the YAML as it is, without its `---` lines.
-        agents: become tags.
-        license_name: as the Hub knows it (https://huggingface.co/docs/hub/repositories-licenses); None leaves it.
+        given: what is to stand there.
         where: the dataset's name, for the error.
 
     Raises:
@@ -105,7 +137,7 @@ def updated(text: str, agents: list[str], license_name: str | None, where: str) 
     ending = "\r\n" if "\r\n" in text else "\n"
     text = text.replace("\r\n", "\n")
     header = parsed(text, where)
-    wanted = _wanted(header, agents, license_name)
+    wanted = _wanted(header, given)
     edited = text
     try:
         for key in (key for key in wanted if header.get(key) != wanted[key]):

@@ -54,6 +54,8 @@ class Plan(Record):
     unchanged: int
     bytes: int
     refused: list[Refused]
+    replaced: dict[str, int]
+    """What redaction took out of the new rows: kind -> number of places."""
 
 
 class Outcome(Record):
@@ -71,6 +73,8 @@ class Outcome(Record):
     bytes: int
     total_rows: int
     total_sessions: int
+    replaced: dict[str, int]
+    """As in the plan."""
 
 
 class Push:
@@ -129,6 +133,14 @@ class Push:
 
     # What is to be added
 
+    def add(self, row: Row) -> str:
+        """Reads a finished row, which does not go out yet. Returns its signature.
+
+        Raises:
+            UnfitRowError: no dataset can hold it.
+        """
+        return self._spool.add(row)
+
     def take(self, rows: Iterable[Row]) -> None:
         """Reads finished rows, one at a time; none goes out yet. The plan names those that no dataset can hold."""
         self._spool.fill(rows)
@@ -149,6 +161,7 @@ class Push:
             len(self._spool) - new,
             shard.batch.bytes if shard else 0,
             self._spool.refused,
+            self._spool.replaced(kept),
         )
 
     # Adding it
@@ -168,7 +181,7 @@ class Push:
         Args:
             visibility: PRIVATE or PUBLIC, changed where it differs; None leaves it, and a new dataset is public.
             license_name: for the card; None leaves what it says.
-            redaction: what was done to these rows; None: nothing.
+            redaction: what looked for secrets in these rows; None: nothing did.
 
         Raises:
             RolloutsError: nothing was added, or the Hub was silent to the end; pushing again tells.
@@ -244,6 +257,7 @@ class Push:
             kept.file_for(shard.batch): shard.path,
             manifest.FILE: grown.encoded(),
             card.FILE: text.encode(),
+            **shard.files,
         }
         self._sent[shard.batch.sha256] = shard
         rows = shard.batch.rows
@@ -266,6 +280,7 @@ class Push:
             shard.batch.bytes if shard else 0,
             kept.rows,
             kept.session_count,
+            shard.replaced if shard else {},
         )
 
 

@@ -40,6 +40,16 @@ class Redaction(Record):
     version: str
     replaced: Mapping[str, int]
     """Kind of secret -> how many were replaced."""
+    verified_by: str | None = None
+    """Another engine, name and version, that found nothing in what was left; None: none was asked."""
+
+
+class Part(Record):
+    """A file of rows."""
+
+    sha256: str
+    bytes: int
+    rows: int
 
 
 class Batch(Record):
@@ -59,21 +69,39 @@ class Batch(Record):
     ended: str | None
     redaction: Redaction | None
     """None: it was switched off."""
+    shapes: Mapping[str, Part] = {}
+    """The same sessions in other shapes, by the shapes' names."""
+    files: tuple[str, ...] = ()
+    """Paths of files that went with them; a later batch may have replaced one."""
 
     @property
     def rows(self) -> int:
         return sum(self.agents.values())
+
+    def shape_file(self, name: str) -> str:
+        """Where its rows of another shape are in the dataset."""
+        return f"{name}/train-{self.batch_id:05d}-{self.shapes[name].sha256[:_SHA_DIGITS]}.jsonl"
+
+    def _more(self) -> dict[str, Json]:
+        """What only batches with other shapes have."""
+        shapes = {
+            name: {"file": self.shape_file(name), "sha256": part.sha256, "rows": part.rows, "bytes": part.bytes}
+            for name, part in self.shapes.items()
+        }
+        return ({"shapes": shapes} if shapes else {}) | ({"files": list(self.files)} if self.files else {})
 
     def document(self, file: str) -> dict[str, Json]:
         redaction = self.redaction and {
             "engine": self.redaction.engine,
             "version": self.redaction.version,
             "replaced": dict(self.redaction.replaced),
+            "verified_by": self.redaction.verified_by,
         }
         counts = {name: dict(getattr(self, name)) for name in ("agents", "models", "languages")}
         known = {"batch_id": self.batch_id, "file": file, "sha256": self.sha256, "rows": self.rows}
         span = {"started": self.started, "ended": self.ended}
-        return known | {"bytes": self.bytes, "pushed_at": self.pushed_at} | counts | span | {"redaction": redaction}
+        size = {"bytes": self.bytes, "pushed_at": self.pushed_at}
+        return known | size | counts | span | {"redaction": redaction} | self._more()
 
 
 def _lines(items: Iterable[bytes]) -> bytes:
@@ -166,6 +194,18 @@ class Manifest:
         for batch in self.batches:
             total.update(batch.get(name) or {})
         return total
+
+    def shape_rows(self) -> dict[str, int]:
+        """Other shape -> its rows, over all batches."""
+        total: Counter[str] = Counter()
+        for batch in self.batches:
+            total.update({name: part["rows"] for name, part in (batch.get("shapes") or {}).items()})
+        return dict(sorted(total.items()))
+
+    def file_count(self) -> Counter[str]:
+        """Folder -> files that went with rows, each path once, over all batches."""
+        paths = {path for batch in self.batches for path in batch.get("files") or ()}
+        return Counter(path.partition("/")[0] for path in paths)
 
     def _agents(self) -> Iterator[bytes]:
         for agent in sorted(self.sessions):

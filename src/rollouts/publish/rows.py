@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import hashlib
+import re
+from collections.abc import Mapping
 
 import msgspec
 
@@ -15,6 +17,8 @@ MAX_DEPTH = 512
 _INTEGERS = range(-(1 << 63), 1 << 64)
 """What ujson reads; a number outside it makes a whole dataset unloadable."""
 _SIGNATURE_DIGITS = 32
+SHAPE = re.compile(r"(?!default$|train$)[a-z][a-z0-9]{0,31}")
+_FILE = re.compile(r"[a-z][a-z0-9]{0,31}(/[\w-][\w.-]{0,199}){1,4}", re.ASCII)
 
 
 class UnfitRowError(RolloutsError):
@@ -32,6 +36,12 @@ class Row(Record):
     started: str | None = None
     """RFC 3339, UTC, as `2026-01-02T03:04:05.678Z`."""
     ended: str | None = None
+    replaced: Mapping[str, int] = {}
+    """What redaction took out of it: kind of secret -> number of places."""
+    shapes: Mapping[str, tuple[bytes, ...]] = {}
+    """The session in other shapes: name (`sft`) -> JSON objects without a batch_id, rows of the configuration of that name."""
+    files: Mapping[str, bytes] = {}
+    """Files that go with it, by their path in a folder of the dataset; a newer one takes the place of an older one."""
 
 
 class Checked(Record):
@@ -143,6 +153,40 @@ def _signed(line: bytes) -> tuple[_Envelope, str]:
 def _one_line(raw: msgspec.Raw) -> bytes:
     """White space of valid JSON is free to be spaces; `datasets` takes a carriage return for the end of a line."""
     return bytes(raw).replace(b"\r", b" ").replace(b"\n", b" ")
+
+
+def checked_shape(name: str, line: bytes) -> bytes:
+    """A row of another shape as it is written, without its opening brace, like `Checked.fields`.
+
+    Raises:
+        UnfitRowError: it is no JSON object with anything in it, is nested too deeply, or the shape has no fit name.
+    """
+    if not SHAPE.fullmatch(name):
+        raise UnfitRowError(f"{name!r} is no name for a shape")
+    try:
+        value = msgspec.json.decode(line)
+        fit = _is_loadable([value])
+    except RecursionError:
+        raise UnfitRowError(f"its {name} is nested deeper than {MAX_DEPTH} levels") from None
+    except ValueError:
+        value, fit = None, False
+    if not fit:
+        line = _mended_line(line)
+        value = msgspec.json.decode(line)
+    if not isinstance(value, dict) or not value or "batch_id" in value:
+        raise UnfitRowError(f"its {name} is no row")
+    return _one_line(msgspec.Raw(line.strip()))[1:] + b"\n"
+
+
+def checked_file(path: str) -> str:
+    """The path of a file in a dataset.
+
+    Raises:
+        UnfitRowError: it lies in no folder of its own, or its name is none that every system can have.
+    """
+    if not _FILE.fullmatch(path):
+        raise UnfitRowError(f"{path!r} is no path for a file of a dataset")
+    return path
 
 
 def checked(line: bytes) -> Checked:

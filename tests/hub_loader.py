@@ -1,6 +1,6 @@
-"""Loads a dataset with the real `datasets` and prints its rows, one JSON line each: `python hub_loader.py NAME WAY CONFIG`.
+"""Loads a dataset with the real `datasets` and prints its rows, one JSON line each.
 
-WAY is `both`, which compares with what streaming gives, or `download`.
+`python hub_loader.py NAME WAY CONFIG`; WAY is `both`, which compares with what streaming gives, or `download`.
 """
 
 from __future__ import annotations

@@ -15,7 +15,7 @@ from urllib.parse import parse_qs, unquote
 
 import yaml
 
-from hub_storage import Commit, Dataset, Entry, Refusal, Storage, described, now
+from hub_storage import Commit, Dataset, Entry, Refusal, Storage, described, described_folder, folders, now
 
 Json = dict[str, Any]
 _NAME = "[^/]+/[^/]+?"
@@ -198,16 +198,20 @@ class Routes:
 
     def _tree(self, asked: Asked, name: str, revision: str, below: str) -> Answer:
         _, commit = self._at(asked, name, revision)
-        files = [item for item in sorted(commit.tree.items()) if item[0].startswith(f"{below}/" if below else "")]
+        files = {path: item for path, item in commit.tree.items() if path.startswith(f"{below}/" if below else "")}
         if below and not files:
             raise Refusal(404, f"{below} does not exist on {revision}", code="EntryNotFound")
-        return Answer(data=[described(*item) for item in files], headers={"X-Repo-Commit": commit.oid})
+        found = [described(*item) for item in files.items()] + [described_folder(path) for path in folders(files)]
+        if asked.query.get("recursive", ["false"])[0].lower() not in {"true", "1"}:
+            found = [item for item in found if "/" not in item["path"][len(below) :].strip("/")]
+        return Answer(data=sorted(found, key=lambda item: item["path"]), headers={"X-Repo-Commit": commit.oid})
 
     def _paths_info(self, asked: Asked, name: str, revision: str) -> Answer:
         _, commit = self._at(asked, name, revision)
         as_json = asked.body.startswith(b"{")
         wanted = asked.json()["paths"] if as_json else parse_qs(asked.body.decode()).get("paths", [])
-        return Answer(data=[described(path, commit.tree[path]) for path in wanted if path in commit.tree])
+        found = [described(path, commit.tree[path]) for path in wanted if path in commit.tree]
+        return Answer(data=found + [described_folder(path) for path in wanted if path in folders(commit.tree)])
 
     # Writing
 

@@ -6,7 +6,7 @@ import hashlib
 import json
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
@@ -181,3 +181,14 @@ def described(path: str, entry: Entry) -> dict[str, Any]:
     if entry.xet:
         found["xetHash"] = entry.xet
     return found
+
+
+def folders(paths: Iterable[str]) -> set[str]:
+    """The folders that files lie in."""
+    parts = (path.split("/")[:-1] for path in paths)
+    return {"/".join(names[: depth + 1]) for names in parts for depth in range(len(names))}
+
+
+def described_folder(path: str) -> dict[str, Any]:
+    """A folder as listings have it."""
+    return {"type": "directory", "path": path, "oid": hashlib.sha1(path.encode()).hexdigest(), "size": 0}

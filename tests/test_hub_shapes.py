@@ -13,6 +13,7 @@ from fake_hub import COMMIT, FakeHub
 from publishing import SECONDS, assert_whole, hub, line, push
 from rollouts.publish import hub as publishing
 from rollouts.publish.card_header import SHAPES
+from rollouts.publish.manifest import Redaction
 from rollouts.publish.rows import Row, UnfitRowError
 
 __all__ = ["hub"]
@@ -96,7 +97,8 @@ def test_the_card_has_a_configuration_a_shape_and_says_what_they_are(hub: FakeHu
     assert (declared["sft"], declared["atif"]) == (list(SHAPES["sft"]), list(SHAPES["atif"]))
     text = hub.read("README.md").decode()
     for told in (
-        'load_dataset("alice/turns", "sft", split="train")`: messages and tools as `SFTTrainer` of TRL takes them (2 rows)',
+        'load_dataset("alice/turns", "sft", split="train")`: messages and tools as `SFTTrainer` of TRL takes',
+        "them (2 rows)",
         'load_dataset("alice/turns", "atif", split="train")`',
         "`traces/<agent>/<session>.jsonl` (1 file)",
     ):
@@ -144,7 +146,7 @@ def test_a_row_that_brings_what_no_dataset_can_hold_is_refused_whole(row: Row, h
 
 
 def test_what_redaction_took_out_is_counted_for_the_rows_that_go(hub: FakeHub) -> None:
-    looked = publishing.Redaction("rules", "1", {}, "other 2")
+    looked = Redaction("rules", "1", {}, "other 2")
     rows = [Row(line(f"s{n}"), replaced={"github-pat": n, "secret": 1}) for n in (1, 2)]
     assert push(rows, redaction=looked).replaced == {"github-pat": 3, "secret": 2}
     assert hub.batches()[0]["redaction"] == {

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Iterable
 
-from rollouts.storage import sessions
+from rollouts.storage import datasets, sessions
 from rollouts.storage.archive import Archive
 from rollouts.storage.transcripts import Transcripts
 
@@ -19,6 +19,8 @@ def forget(archive: Archive, session_ids: Iterable[str]) -> int:
         RolloutsError: the store or the catalog cannot be written, or is busy for too long.
     """
     names = list(session_ids)
+    with archive.catalog as catalog:
+        datasets.forget(catalog, names)
     kept = Transcripts(archive.home)
     if not os.path.isdir(kept.folder):
         return 0

@@ -10,6 +10,7 @@ from rollouts.paths import Home
 
 _NEW_STORE = re.compile(r"store\.git\.[0-9a-f]{8}\.new")
 _TRANSCRIPTS = re.compile(r"transcripts\.[0-9a-f]{8}\.deleted")
+_ROWS = re.compile(r"\.rollouts-hub-[0-9a-f]{16}")
 _NEW_CATALOG = re.compile(r"rollouts\.sqlite\.(v\d+-backup\.\d+\.)?new(-wal|-shm|-journal)?")
 
 
@@ -23,7 +24,9 @@ def left_behind(home: Home) -> list[str]:
         found += [f"{folder}/{entry}" for entry in inside if _NEW_STORE.fullmatch(entry)]
     names = os.listdir(home.path)
     return found + [
-        f"{home.path}/{name}" for name in names if _NEW_CATALOG.fullmatch(name) or _TRANSCRIPTS.fullmatch(name)
+        f"{home.path}/{name}"
+        for name in names
+        if _NEW_CATALOG.fullmatch(name) or _TRANSCRIPTS.fullmatch(name) or _ROWS.fullmatch(name)
     ]
 
 

@@ -107,6 +107,14 @@ def _files_looked_at_before_a_push(connection: sqlite3.Connection) -> None:
     )
 
 
+def _sessions_in_datasets(connection: sqlite3.Connection) -> None:
+    """How sessions looked when they were last pushed to a dataset: those that still do are not read again."""
+    connection.execute(
+        "CREATE TABLE dataset_sessions (dataset TEXT NOT NULL, agent TEXT NOT NULL, session_id TEXT NOT NULL,"
+        " stamp TEXT NOT NULL, signature TEXT NOT NULL, PRIMARY KEY (dataset, agent, session_id)) WITHOUT ROWID"
+    )
+
+
 MIGRATIONS: tuple[Callable[[sqlite3.Connection], None], ...] = (
     _as_agent_rollouts_0_1,
     _facts_of_a_snapshot,
@@ -114,6 +122,7 @@ MIGRATIONS: tuple[Callable[[sqlite3.Connection], None], ...] = (
     _known_tags_of_archives,
     _sessions_of_agents,
     _files_looked_at_before_a_push,
+    _sessions_in_datasets,
 )
 VERSION = len(MIGRATIONS)
 

@@ -10,6 +10,8 @@ from rollouts.errors import CommandError, RolloutsError
 from rollouts.storage.lock import Lock
 
 _MARK = ".rollouts-restore-"
+HUB = ".rollouts-hub-"
+"""Of rows on their way to a dataset, in the home itself."""
 _LITTLE = 1 << 20
 
 
@@ -22,15 +24,15 @@ def umask(mask: int) -> Iterator[None]:
         os.umask(previous)
 
 
-def sweep(parent: str) -> None:
-    """Removes what killed restores left in a directory: marked directories whose lock nobody holds.
+def sweep(parent: str, mark: str = _MARK) -> None:
+    """Removes what killed processes left in a directory: marked directories whose lock nobody holds.
 
     One without a lock file is about to get it, or about to go; it is removed only while it is empty, which its maker
     notices.
     """
     for name in os.listdir(parent):
         left = f"{parent}/{name}"
-        if not name.startswith(_MARK) or not os.path.isdir(left) or os.path.islink(left):
+        if not name.startswith(mark) or not os.path.isdir(left) or os.path.islink(left):
             continue
         with contextlib.suppress(RolloutsError, OSError):
             if os.path.lexists(f"{left}/lock"):
@@ -61,23 +63,23 @@ def _remove(folder: str) -> None:
         os.rmdir(top)
 
 
-def _marked(parent: str) -> tuple[str, Lock]:
+def _marked(parent: str, mark: str) -> tuple[str, Lock]:
     """A fresh marked directory and its lock, held."""
     while True:
-        folder = f"{parent}/{_MARK}{os.urandom(8).hex()}"
+        folder = f"{parent}/{mark}{os.urandom(8).hex()}"
         os.mkdir(folder, 0o700)
         lock = Lock(f"{folder}/lock", folder)
         try:
             lock.acquire()
         except FileNotFoundError:
-            continue  # another restore swept it before it was locked
+            continue  # another process swept it before it was locked
         return folder, lock
 
 
 @contextlib.contextmanager
-def scratch(parent: str) -> Iterator[str]:
+def scratch(parent: str, mark: str = _MARK) -> Iterator[str]:
     """A marked directory in `parent`, gone afterwards whatever happens short of SIGKILL."""
-    folder, lock = _marked(parent)
+    folder, lock = _marked(parent, mark)
     try:
         yield folder
     finally:

@@ -191,4 +191,4 @@ def folders(paths: Iterable[str]) -> set[str]:
 
 def described_folder(path: str) -> dict[str, Any]:
     """A folder as listings have it."""
-    return {"type": "directory", "path": path, "oid": hashlib.sha1(path.encode()).hexdigest(), "size": 0}
+    return {"type": "directory", "path": path, "oid": hashlib.sha256(path.encode()).hexdigest()[:40], "size": 0}

@@ -44,8 +44,8 @@ def header(text: str) -> dict[str, Any]:
 
 
 def test_a_new_card_tells_what_is_there() -> None:
-    first = batch(1, redaction=Redaction("rules", "3", {"github-pat": 2, "aws-key": 1}))
-    text = written(None, manifest(first, batch(2, redaction=Redaction("rules", "3", {"github-pat": 1}))), "cc-by-4.0")
+    first = batch(1, redaction=Redaction(("rules 3",), {"github-pat": 2, "aws-key": 1}))
+    text = written(None, manifest(first, batch(2, redaction=Redaction(("rules 3",), {"github-pat": 1}))), "cc-by-4.0")
     for told in (
         "# turns\n",
         "**2 sessions** in **3 rows**, from 2026-01-01 to 2026-01-03",
@@ -63,7 +63,7 @@ def test_a_new_card_tells_what_is_there() -> None:
 
 
 def test_rows_that_went_out_without_redaction_are_told() -> None:
-    text = written(None, manifest(batch(1, redaction=Redaction("rules", "3", {})), batch(2)))
+    text = written(None, manifest(batch(1, redaction=Redaction(("rules 3",), {})), batch(2)))
     assert "no secrets found" in text
     assert "**2 rows went out without redaction.**" in text
 

@@ -146,12 +146,11 @@ def test_a_row_that_brings_what_no_dataset_can_hold_is_refused_whole(row: Row, h
 
 
 def test_what_redaction_took_out_is_counted_for_the_rows_that_go(hub: FakeHub) -> None:
-    looked = Redaction("rules", "1", {}, "other 2")
+    looked = Redaction(("rules 1",), {}, "other 2")
     rows = [Row(line(f"s{n}"), replaced={"github-pat": n, "secret": 1}) for n in (1, 2)]
     assert push(rows, redaction=looked).replaced == {"github-pat": 3, "secret": 2}
     assert hub.batches()[0]["redaction"] == {
-        "engine": "rules",
-        "version": "1",
+        "engines": ["rules 1"],
         "replaced": {"github-pat": 3, "secret": 2},
         "verified_by": "other 2",
     }

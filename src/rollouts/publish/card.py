@@ -83,7 +83,7 @@ def _redaction(manifest: Manifest) -> Iterator[str]:
     known = [batch for batch in manifest.batches if "redaction" in batch]
     done = [batch["redaction"] for batch in known if batch["redaction"]]
     if done:
-        engines = sorted({f"{report['engine']} {report['version']}" for report in done})
+        engines = sorted({engine for report in done for engine in report.get("engines") or ()})
         total: Counter[str] = Counter()
         for report in done:
             total.update(report["replaced"])
@@ -92,8 +92,9 @@ def _redaction(manifest: Manifest) -> Iterator[str]:
         verified = f", and {_plain(', '.join(seconds))} found none in what was left" if seconds else ""
         yield (
             f"Secrets were looked for in every string before it left the machine ({_plain(', '.join(engines))}):"
-            f" {found}{verified}. A placeholder such as `[REDACTED:github-pat:7f3a]` stands for the same secret wherever it"
-            " appears. No search finds everything: tell the owner if you meet something that should not be here."
+            f" {found}{verified}. A placeholder such as `[REDACTED:github-pat:7f3a]` stands for the same secret"
+            " wherever it appears. No search finds everything: tell the owner if you meet something that should not be"
+            " here."
         )
         yield ""
         if total:

@@ -95,6 +95,20 @@ class Push:
     def close(self) -> None:
         self._spool.close()
 
+    @property
+    def name(self) -> str:
+        """Of the dataset, with its namespace."""
+        return self._client.name
+
+    @property
+    def url(self) -> str:
+        """The dataset's page."""
+        return self._client.url
+
+    def signature(self, agent: str, session_id: str) -> str | None:
+        """Of the newest row of a session as the dataset was when it was looked at last; None when it has none."""
+        return self.there.manifest.signature(agent, session_id)
+
     # What is there
 
     def _looked(self) -> There:

@@ -36,8 +36,8 @@ class _Document(msgspec.Struct):
 class Redaction(Record):
     """What redaction did to the rows of one push."""
 
-    engine: str
-    version: str
+    engines: tuple[str, ...]
+    """What looked for secrets, names and versions."""
     replaced: Mapping[str, int]
     """Kind of secret -> how many were replaced."""
     verified_by: str | None = None
@@ -92,8 +92,7 @@ class Batch(Record):
 
     def document(self, file: str) -> dict[str, Json]:
         redaction = self.redaction and {
-            "engine": self.redaction.engine,
-            "version": self.redaction.version,
+            "engines": list(self.redaction.engines),
             "replaced": dict(self.redaction.replaced),
             "verified_by": self.redaction.verified_by,
         }

@@ -39,7 +39,7 @@ class Row(Record):
     replaced: Mapping[str, int] = {}
     """What redaction took out of it: kind of secret -> number of places."""
     shapes: Mapping[str, tuple[bytes, ...]] = {}
-    """The session in other shapes: name (`sft`) -> JSON objects without a batch_id, rows of the configuration of that name."""
+    """The session in other shapes: name (`sft`) -> JSON objects, rows of the configuration of that name."""
     files: Mapping[str, bytes] = {}
     """Files that go with it, by their path in a folder of the dataset; a newer one takes the place of an older one."""
 

@@ -27,8 +27,8 @@ def commands() -> dict[str, set[str]]:
         below = getattr(command, "commands", {})
         pending += [(f"{name} {word}".strip(), child) for word, child in below.items()]
         if not below:
-            options = {text for parameter in command.params for text in parameter.opts if text.startswith("-")}
-            found[name] = options - COMMON
+            spelled = (text for one in command.params for text in (*one.opts, *one.secondary_opts))
+            found[name] = {text for text in spelled if text.startswith("-")} - COMMON
     return found
 
 

@@ -6,6 +6,7 @@ import os
 
 from rollouts.errors import RolloutsError
 from rollouts.paths import Home
+from rollouts.record import Record
 
 TYPE_CHECKING = False  # `typing` costs captures 6 ms
 if TYPE_CHECKING:
@@ -102,6 +103,34 @@ def prices(home: Home) -> tuple[Price, ...]:
             raise RolloutsError(f"{path}: [[prices]] number {number} prices {row.pattern!r} again; keep one of them")
         rows[row.pattern] = row
     return tuple(rows.values())
+
+
+class HubDefaults(Record):
+    """What the user wants of every dataset."""
+
+    private: bool | None = None
+    """Of a new one; None: nothing was said."""
+    license: str | None = None
+
+
+def hub(home: Home) -> HubDefaults:
+    """`[hf]`: private (true or false), license (a name that the Hub knows).
+
+    Raises:
+        RolloutsError: it holds something else, or the file is not TOML.
+    """
+    path, settings = _from_file(home)
+    table = settings.get("hf", {})
+    where = f"{path}: [hf]"
+    if not isinstance(table, dict):
+        raise RolloutsError(f"{where} must be a table with private or license in it")
+    _check_keys(table, HubDefaults._fields, where)
+    private, name = table.get("private"), table.get("license")
+    if private is not None and not isinstance(private, bool):
+        raise RolloutsError(f"{where} private is {private!r}; it takes true or false")
+    if name is not None and not isinstance(name, str):
+        raise RolloutsError(f"{where} license is {name!r}; give a name like apache-2.0")
+    return HubDefaults(private, name)
 
 
 def _texts(value: object, where: str) -> tuple[str, ...]:

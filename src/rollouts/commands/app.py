@@ -13,6 +13,7 @@ from rollouts.commands import (
     demo,
     diff,
     export,
+    hf,
     history,
     importing,
     remote,
@@ -39,6 +40,7 @@ app = typer.Typer(
 )
 trace_app = typer.Typer(help="Recorded rollouts: reduce, show, read.", context_settings=_HELP, rich_markup_mode=None)
 export_app = typer.Typer(context_settings=_HELP, rich_markup_mode=None)
+hf_app = typer.Typer(help="Datasets on the Hugging Face Hub.", context_settings=_HELP, rich_markup_mode=None)
 workspace_app = typer.Typer(help="Workspaces that the catalog knows.", context_settings=_HELP, rich_markup_mode=None)
 remote_app = typer.Typer(help="Archives that snapshots are pushed to.", context_settings=_HELP, rich_markup_mode=None)
 
@@ -60,6 +62,8 @@ app.command("hook")(agents.hook)
 app.command("import")(importing.import_)
 export_app.callback(invoke_without_command=True)(export.export)
 app.add_typer(export_app, name="export")
+hf_app.command("push")(hf.push)
+app.add_typer(hf_app, name="hf")
 app.command("demo")(demo.demo)
 remote_app.command("set")(remote.set_)
 remote_app.command("clear")(remote.clear)

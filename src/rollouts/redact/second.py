@@ -34,13 +34,29 @@ def is_installed() -> bool:
     return find_spec("kingfisher_sdk") is not None
 
 
+def name() -> str:
+    """Name and version of the engine.
+
+    Raises:
+        RolloutsError: it is not installed.
+    """
+    from importlib.metadata import PackageNotFoundError, version  # noqa: PLC0415 - 20 ms, for datasets only
+
+    try:
+        return f"kingfisher {version('kingfisher-secret-scanner')}"
+    except PackageNotFoundError as error:
+        raise _missing() from error
+
+
+def _missing() -> RolloutsError:
+    return RolloutsError('the second engine is not installed; pip install "agent-rollouts[verify]", or go without it')
+
+
 def _scanner() -> Scanner:
     try:
         from kingfisher_sdk import Rules, Scanner  # noqa: PLC0415 - 36 MB and 3 s of preparation, for whoever asks for it
     except ImportError as error:
-        raise RolloutsError(
-            'the second engine is not installed; pip install "agent-rollouts[verify]", or go without it'
-        ) from error
+        raise _missing() from error
     return Scanner(Rules(cache=False), base64=False)
 
 
@@ -53,10 +69,8 @@ class Verifier:
         Raises:
             RolloutsError: it is not installed.
         """
-        from importlib.metadata import version  # noqa: PLC0415 - 20 ms, for this class only
-
         self._scanner = _scanner()
-        self.engine = f"kingfisher {version('kingfisher-secret-scanner')}"
+        self.engine = name()
 
     def check(self, value: Json, what: str) -> None:
         """Passes a value that holds no secret which the engine knows; `what` names it in the error.

@@ -1,0 +1,204 @@
+"""Sessions as rows of a dataset: which of them are to be read, and each one's row, without its secrets."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Generator, Iterable, Iterator, Mapping
+
+from rollouts import agents
+from rollouts.contracts import envelope, instants
+from rollouts.contracts.strict_json import Json, dump
+from rollouts.errors import RolloutsError
+from rollouts.export.cleaning import Cleaner, cleaned
+from rollouts.export.languages import Languages
+from rollouts.export.library import Job, Library, Material, in_words
+from rollouts.export.sessions import Done
+from rollouts.facts import Source
+from rollouts.publish.hub import Push
+from rollouts.publish.rows import Row, UnfitRowError
+from rollouts.record import Record
+from rollouts.redact.second import LeakError
+from rollouts.storage import datasets, sessions, transcripts
+from rollouts.storage.archive import Archive
+from rollouts.storage.datasets import Pushed
+from rollouts.storage.transcripts import Transcripts
+
+_VERSION = 1
+"""Of what a row is made of; another one has every session read again."""
+
+
+class Task(Record):
+    """A session that is to be read."""
+
+    job: Job
+    stamp: str | None
+    """How it looks from outside; None when nobody can tell."""
+
+
+class Plan(Record):
+    """What is to be done."""
+
+    tasks: list[Task]
+    unchanged: int
+    """Sessions that look as they did when their rows were pushed, which are there still."""
+
+
+# Which are to be read
+
+
+class _Looks:
+    """How sessions look from outside: their files in the agents' own stores, else what was captured of them."""
+
+    def __init__(self, archive: Archive) -> None:
+        self._archive = archive
+        self._own: dict[str, dict[str, list[Json]]] = {}
+        self._captured: dict[str, str] | None = None
+
+    def _sources(self, agent: str) -> dict[str, list[Json]]:
+        """Session -> its files' names, sizes and times, those of its subagents among them."""
+        if agent not in self._own:
+            known = sessions.sources(self._archive.catalog, agent)
+            found: dict[str, list[Json]] = {}
+            for source in agents.log(agent).sources():
+                if isinstance(source, Source):
+                    owner = known[source.key].root_id if source.key in known else source.root_id
+                    look: Json = [source.name, source.size, source.mtime_ns]
+                    for session_id in {owner, source.root_id, source.name.rpartition(".")[0]}:
+                        found.setdefault(session_id, []).append(look)
+            self._own[agent] = found
+        return self._own[agent]
+
+    def _kept(self, agent: str, job: Job) -> list[Json]:
+        """The commits that hold what was captured of a session."""
+        if self._captured is None:
+            self._captured = Transcripts(self._archive.home).refs()
+        refs = (transcripts.ref(agent, owner) for owner in (job.session_id, *job.ancestors))
+        return [commit for ref in refs if (commit := self._captured.get(ref))]
+
+    def of(self, job: Job) -> list[Json] | None:
+        """How a session looks, whichever of its agents it is; None when there is nothing to be seen of it."""
+        found: list[Json] = []
+        for agent in job.candidates:
+            looks = self._sources(agent).get(job.session_id) or self._kept(agent, job)
+            if looks:
+                found.append([agent, *sorted(looks, key=str)])
+        return found or None
+
+
+def _stamp(archive: Archive, job: Job, looks: list[Json] | None, cleaning: str) -> str | None:
+    if looks is None:
+        return None
+    owner = archive.catalog.workspace_of_session(job.session_id)
+    snapshots = archive.catalog.snapshots(owner.id, job.session_id) if owner else []
+    whole: Json = [_VERSION, cleaning, envelope.metadata(owner, snapshots), looks]
+    return hashlib.sha256(dump(whole).encode()).hexdigest()[:32]
+
+
+def _is_there(job: Job, stamp: str | None, known: Mapping[sessions.Key, Pushed], push: Push) -> bool:
+    """Whether a session's newest row is in the dataset, as far as can be told without reading the session."""
+    for agent in job.candidates:
+        row = known.get((agent, job.session_id))
+        if row and row.stamp == stamp and push.signature(agent, job.session_id) == row.signature:
+            return True
+    return False
+
+
+def plan(archive: Archive, jobs: Iterable[Job], push: Push, *, cleaning: str) -> Plan:
+    """Which sessions are to be read for a push.
+
+    Args:
+        archive: an open home.
+        jobs: the sessions that are meant.
+        push: to the dataset.
+        cleaning: what will look for secrets; a session that something else looked at is read again.
+    """
+    known, looks = datasets.pushed(archive.catalog, push.name), _Looks(archive)
+    tasks, unchanged = [], 0
+    for job in jobs:
+        stamp = _stamp(archive, job, looks.of(job), cleaning)
+        if _is_there(job, stamp, known, push):
+            unchanged += 1
+        else:
+            tasks.append(Task(job, stamp))
+    return Plan(tasks, unchanged)
+
+
+# Their rows
+
+
+def _pieces(material: Material) -> Iterator[bytes]:
+    yield from material.record.chunks()
+
+
+def _moment(text: str | None) -> str | None:
+    """A moment in the form that rows have; None for what is none."""
+    moment = instants.instant(text)
+    written = None if moment is None else instants.rfc3339(moment)
+    return written if written is None or "." in written else written.replace("Z", ".000Z")
+
+
+def _row(material: Material, metadata: Json, replaced: Mapping[str, int], languages: tuple[str, ...]) -> Row:
+    """The row of a session that has been cleaned."""
+    line = envelope.pieces(
+        material.session_id,
+        material.agent,
+        exported_at=sessions.now(),
+        session=_pieces(material),
+        metadata=metadata,
+    )
+    session = agents.reader(material.agent).session(material.record)
+    span = (_moment(session.started_at), _moment(session.ended_at))
+    return Row(b"".join(line), session.models, languages, *span, replaced)
+
+
+class Rows:
+    """Makes rows, one at a time, and hands them to a push.
+
+    Attributes:
+        pushed: how each session that was handed over looked, and the signature of its row.
+    """
+
+    def __init__(self, archive: Archive, push: Push, cleaner: Cleaner | None) -> None:
+        self._archive, self._push, self._cleaner = archive, push, cleaner
+        self._library, self._languages = Library(archive.home), Languages(archive)
+        self.pushed: dict[sessions.Key, Pushed] = {}
+
+    def _made(self, job: Job) -> tuple[Material, Row]:
+        with self._library.reading():
+            found = self._library.material(self._archive, job)
+            metadata = envelope.metadata(found.workspace, found.snapshots)
+            what = f"{found.agent} session {job.session_id!r}"
+            clean = cleaned(found.record, metadata, self._cleaner, what=what)
+            found = found._replace(record=clean.record)
+            languages = self._languages.of(found.workspace) if found.workspace else ()
+            return found, _row(found, clean.more, clean.report.counts if clean.report else {}, languages)
+
+    def _tried(self, task: Task) -> Done:
+        job = task.job
+        try:
+            found, row = self._made(job)
+        except LeakError:
+            raise
+        except (RolloutsError, OSError) as error:
+            return Done(job.session_id, job.candidates[0], in_words(error))
+        try:
+            signature = self._push.add(row)
+        except UnfitRowError as error:
+            return Done(job.session_id, found.agent, f"no dataset can hold it: {error}")
+        if task.stamp:
+            self.pushed[found.agent, job.session_id] = Pushed(task.stamp, signature)
+        return Done(job.session_id, found.agent, unreadable_lines=found.record.unreadable_lines)
+
+    def fill(self, tasks: Iterable[Task]) -> Generator[Done]:
+        """Yields what became of each session; one that cannot be read, or that no dataset can hold, is left out.
+
+        Raises:
+            LeakError: the second engine found something in what was to go out.
+            OSError: there is no room for the rows.
+        """
+        for task in tasks:
+            yield self._tried(task)
+
+    def remember(self) -> None:
+        """Notes what is in the dataset now; to be called when the push has ended well."""
+        datasets.remember(self._archive.catalog, self._push.name, self.pushed)

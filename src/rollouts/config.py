@@ -16,6 +16,8 @@ if TYPE_CHECKING:
 _UNITS = {"": 1, "K": 1 << 10, "M": 1 << 20, "G": 1 << 30, "T": 1 << 40}
 _DIGITS = 18  # no file has more bytes, and Python refuses to read far more
 _VARIABLE = "ROLLOUTS_MAX_FILE_SIZE"
+_LONGEST_NAME = 100
+_OF_LICENSES = frozenset("abcdefghijklmnopqrstuvwxyz0123456789.+-")
 _DEAREST = 1e9  # USD; a number beyond it is a slip
 
 
@@ -105,6 +107,12 @@ def prices(home: Home) -> tuple[Price, ...]:
     return tuple(rows.values())
 
 
+def license_name(text: str) -> str | None:
+    """A licence as the Hub writes it, in lower case; None for what is no name of one."""
+    name = text.strip().lower()
+    return name if name and len(name) <= _LONGEST_NAME and not set(name) - _OF_LICENSES else None
+
+
 class HubDefaults(Record):
     """What the user wants of every dataset."""
 
@@ -128,9 +136,10 @@ def hub(home: Home) -> HubDefaults:
     private, name = table.get("private"), table.get("license")
     if private is not None and not isinstance(private, bool):
         raise RolloutsError(f"{where} private is {private!r}; it takes true or false")
-    if name is not None and not isinstance(name, str):
-        raise RolloutsError(f"{where} license is {name!r}; give a name like apache-2.0")
-    return HubDefaults(private, name)
+    known = license_name(name) if isinstance(name, str) else None
+    if name is not None and known is None:
+        raise RolloutsError(f"{where} license is {name!r}; give a name that the Hub knows, like cc-by-4.0")
+    return HubDefaults(private, known)
 
 
 def _texts(value: object, where: str) -> tuple[str, ...]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from typing import Annotated
 
 import typer
@@ -13,21 +12,6 @@ from rollouts.commands.options import AsJson, DryRun, Timeout, Yes
 from rollouts.errors import UsageError
 from rollouts.export import sessions
 from rollouts.storage import network
-
-_LICENSE = re.compile(r"[A-Za-z0-9][A-Za-z0-9.+-]{0,99}")
-
-
-def _license(name: str | None) -> str | None:
-    """A licence as the Hub writes it: in lower case.
-
-    Raises:
-        UsageError: it is no name.
-    """
-    if name is None:
-        return None
-    if not _LICENSE.fullmatch(name):
-        raise UsageError(f"--license is {name!r}; give a name that the Hub knows, like apache-2.0 or cc-by-4.0")
-    return name.lower()
 
 
 def push(
@@ -78,6 +62,10 @@ def push(
         raise UsageError("--verify looks over what was redacted; it cannot be combined with --no-redact")
     if sessions_only and create:
         raise UsageError("--create-remote cannot be combined with --sessions-only")
+    licensed = license_name and config.license_name(license_name)
+    if license_name is not None and not licensed:
+        raise UsageError(f"--license is {license_name!r}; give a name that the Hub knows, like cc-by-4.0")
+    defaults = config.hub(paths.home())
     from rollouts.commands import published, publishing  # noqa: PLC0415 - redaction and YAML cost others 60 ms
 
     asked = publishing.Asked(
@@ -85,13 +73,13 @@ def push(
         name or "",
         private,
         publishing.Archives(sessions_only, create),
-        _license(license_name),
+        licensed or defaults.license,
         publishing.Redacting(not unredacted, verify),
         network.patience(timeout),
         dry_run,
         yes,
     )
-    result = publishing.publish(asked, config.hub(paths.home()))
+    result = publishing.publish(asked, defaults)
     published.tell(result)
     (published.document if as_json else published.lines)(result)
     raise typer.Exit(1 if result.bad or not result.snapshots.all_there else 0)

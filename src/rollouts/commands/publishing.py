@@ -219,8 +219,7 @@ def _pushed(home: Archive, push: Push, jobs: list[Job], asked: Asked, defaults: 
     if asked.dry_run:
         return Result(push.plan(), snapshots, plan.unchanged, good, bad, redaction)
     announce("Syncing Hugging Face dataset...")
-    license_name = asked.license_name or defaults.license
-    done = push.append(visibility=visibility, license_name=license_name, redaction=redaction)
+    done = push.append(visibility=visibility, license_name=asked.license_name, redaction=redaction)
     filling.remember()
     return Result(done, snapshots, plan.unchanged, good, bad, redaction)
 

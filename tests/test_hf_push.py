@@ -242,7 +242,7 @@ def test_what_the_second_engine_still_finds_stops_the_push_before_anything_goes(
     hub: FakeHub, sealed: Path, repo: Path, tmp_path: Path
 ) -> None:
     pytest.importorskip("kingfisher_sdk", reason="kingfisher-secret-scanner has no wheel here")
-    missed = "fio-u-" + "".join(planted.some(planted.WORD, 64)(Random(1)))
+    missed = "fio-u-" + "".join(planted.some(planted.WORD, 64)(Random(1)))  # noqa: S311 - no secret
     one_session(sealed, repo, f"use {missed}")
     archive = archives.bare(tmp_path / "a.git")
     ok("remote", "set", repo, "--url", str(archive))

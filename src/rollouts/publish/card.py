@@ -6,7 +6,7 @@ import re
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 
-from rollouts.publish import card_header
+from rollouts.publish import card_header, card_words
 from rollouts.publish.manifest import Manifest
 
 FILE = "README.md"
@@ -15,6 +15,7 @@ _END = "<!-- rollouts:end -->"
 _HINT = "<!-- `rollouts hf push` keeps this part up to date; what you write above or below it stays. -->"
 _OURS = re.compile(f"{re.escape(_BEGIN)}.*?{re.escape(_END)}", re.DOTALL)
 _MOST = 20  # lines in a table; a page is to be read
+_WORD = re.compile(r"[A-Za-z0-9-]+")
 _UNSAFE = re.compile(r"[\\`*_\[\]<>|{}#~!&$]")
 
 
@@ -46,15 +47,22 @@ def _by_count(counts: Mapping[str, int]) -> Iterator[tuple[str, int]]:
         yield _plural(len(ranked) - _MOST, "other"), sum(count for _, count in ranked[_MOST:])
 
 
-def _about(manifest: Manifest) -> Iterator[str]:
+def _span(manifest: Manifest) -> str:
+    """From when to when, by the day."""
     first = min((batch["started"] for batch in manifest.batches if batch.get("started")), default=None)
     last = max((batch["ended"] for batch in manifest.batches if batch.get("ended")), default=None)
+    if not first or not last:
+        return ""
+    begin, end = _plain(str(first)[:10]), _plain(str(last)[:10])
+    return f", of {begin}" if begin == end else f", from {begin} to {end}"
+
+
+def _about(manifest: Manifest) -> Iterator[str]:
     size = f"**{_plural(manifest.session_count, 'session')}** in **{_plural(manifest.rows, 'row')}**"
-    span = f", from {_plain(str(first)[:10])} to {_plain(str(last)[:10])}" if first and last else ""
     yield (
-        f"What people and their coding agents said and did while they worked on code: {size}{span}. A session that "
-        "went on after it was published has a row for each state that was published; the one with the highest "
-        "`batch_id` is the newest."
+        "What people and their coding agents said and did while they worked on code, prompt by prompt and tool call by "
+        f"tool call: {size}{_span(manifest)}. A session that went on after it was published has a row for each state "
+        "that was published; the one with the highest `batch_id` is the newest."
     )
     yield ""
     yield (
@@ -65,6 +73,8 @@ def _about(manifest: Manifest) -> Iterator[str]:
 
 
 def _counts(manifest: Manifest) -> Iterator[str]:
+    yield "## What is in it"
+    yield ""
     rows, sessions = manifest.count("agents"), {agent: len(ids) for agent, ids in manifest.sessions.items()}
     listed = sorted(sessions.items(), key=lambda item: (-item[1], item[0]))
     yield from _table(
@@ -106,56 +116,6 @@ def _redaction(manifest: Manifest) -> Iterator[str]:
         yield ""
 
 
-_SHAPE = """## Rows
-
-| column | type | |
-|---|---|---|
-| `batch_id` | int64 | which push brought the row, from 1, without gaps |
-| `session_id` | string | the agent's own id of the session |
-| `agent` | string | which agent |
-| `exported_at` | string | RFC 3339, UTC |
-| `session` | json | the session as the agent itself keeps it |
-| `metadata` | json | null, or `remote_url`, `workspace_id` and `snapshots`, one for each turn whose code was kept |
-
-Each of the snapshots has `message_id`, `snapshot_id`, `tag`, `commit` and `captured_at`.
-"""
-
-
-def _usage(name: str) -> str:
-    return f"""## Loading
-
-```python
-from datasets import load_dataset  # 4.7 or newer
-
-rows = load_dataset("{name}", split="train")
-newest = {{key: number for number, key in enumerate(zip(rows["agent"], rows["session_id"]))}}
-rows = rows.select(sorted(newest.values()))  # the newest state of each session
-```
-
-## From a row back to the code
-
-Where `metadata` has a `remote_url` that you may read, each of its `snapshots` is the codebase at one turn:
-
-```python
-meta = rows[0]["metadata"]
-turn = meta["snapshots"][-1]
-print("rollouts restore --repo", meta["remote_url"], "--session", rows[0]["session_id"],
-      "--message", turn["message_id"], "--dest", "code")
-```
-
-```sh
-rollouts restore --repo URL --session SESSION --message MESSAGE --dest code
-```
-"""
-
-
-_SHAPES = {
-    "sft": "messages and tools as `SFTTrainer` of TRL takes them",
-    "atif": "trajectories in the Agent Trajectory Interchange Format (ATIF), one a session",
-}
-_FOLDERS = {"traces": "a file for each session, as trace viewers read them: `traces/<agent>/<session>.jsonl`"}
-
-
 def _others(name: str, manifest: Manifest) -> Iterator[str]:
     """The same sessions in other shapes, where there are any."""
     rows, files = manifest.shape_rows(), manifest.file_count()
@@ -164,10 +124,10 @@ def _others(name: str, manifest: Manifest) -> Iterator[str]:
     yield "## Other shapes of the same sessions"
     yield ""
     for shape, count in rows.items():
-        told = _SHAPES.get(shape, "rows of another form")
+        told = card_words.SHAPES.get(shape, "rows of another form")
         yield f'- `load_dataset("{name}", "{shape}", split="train")`: {told} ({_plural(count, "row")})'
     for folder, count in sorted(files.items()):
-        told = _FOLDERS.get(folder, f"files in `{_plain(folder)}/`")
+        told = card_words.FOLDERS.get(folder, f"files in `{_plain(folder)}/`")
         yield f"- {told} ({_plural(count, 'file')})"
     yield ""
     if rows:
@@ -175,19 +135,19 @@ def _others(name: str, manifest: Manifest) -> Iterator[str]:
         yield ""
 
 
-def _license(header: Mapping[str, object]) -> str:
-    given = header.get("license")
-    if not given:
-        return "## Licence\n\nNone was given: ask the owner before you use the rows for more than reading.\n"
-    return f"## Licence\n\n{_plain(str(given))}, for the conversations. Code quoted in them keeps the licence it has.\n"
-
-
 def _part(name: str, manifest: Manifest, header: Mapping[str, object]) -> str:
     """Our part of the text."""
-    told = "\n".join((*_about(manifest), *_counts(manifest), *_redaction(manifest)))
-    others = "\n".join(_others(name, manifest))
-    parts = (_BEGIN, _HINT, "", told, _SHAPE, _usage(name), *([others] if others else []), _license(header), _END)
-    return "\n".join(parts)
+    given = _plain(str(header.get("license") or ""))
+    parts = (
+        *_about(manifest),
+        card_words.loading(name, next(filter(_WORD.fullmatch, sorted(manifest.sessions)), "codex")),
+        *_others(name, manifest),
+        *_counts(manifest),
+        card_words.ROWS,
+        card_words.CODE,
+        *_redaction(manifest),
+    )
+    return "\n".join((_BEGIN, _HINT, "", *parts, card_words.license_words(given), _END))
 
 
 def _with_part(text: str, part: str, ending: str, *, ours: bool) -> str:

@@ -1,0 +1,79 @@
+"""A session on its way out: its record without secrets, in the form that is neutral to agents, snapshots in place."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Mapping
+
+from rollouts import agents
+from rollouts.agents.attach import Attached, attach
+from rollouts.agents.raw import Record as AgentRecord
+from rollouts.agents.session import Session
+from rollouts.contracts import envelope
+from rollouts.contracts.strict_json import Json, parse_foreign
+from rollouts.errors import RolloutsError
+from rollouts.export import cleaning
+from rollouts.export.cleaning import Cleaner
+from rollouts.export.library import Material, in_words
+from rollouts.models import Snapshot
+from rollouts.record import Record
+from rollouts.redact.report import Report
+
+_END = re.compile(r"(.+):end(?::\d+)?", re.DOTALL)
+
+
+class Neutral(Record):
+    """A session that may leave."""
+
+    record: AgentRecord
+    session: Session
+    attached: Attached
+    origin: Mapping[str, Json]
+    """Where its snapshots are: remote_url, workspace_id; empty for a session that no workspace has."""
+    report: Report | None
+
+
+def _last_words(snapshots: Iterable[Snapshot]) -> dict[str, Json]:
+    """Key of a turn -> the answer that the hook at its end was told, which may never have reached the record."""
+    found: dict[str, Json] = {}
+    for snapshot in snapshots:
+        ended = _END.fullmatch(snapshot.message_id)
+        told = parse_foreign(snapshot.metadata) if ended else None
+        if ended and isinstance(told, dict) and isinstance(told.get("last_assistant_message"), str):
+            found[ended[1]] = told["last_assistant_message"]
+    return found
+
+
+def _named_anew(snapshots: Iterable[Snapshot], clean: Json) -> list[Snapshot]:
+    """Snapshots whose message ids are those of the clean record."""
+    listed = clean.get("snapshots") if isinstance(clean, dict) else None
+    entries = listed if isinstance(listed, list) else []
+    ids = [entry.get("message_id") if isinstance(entry, dict) else None for entry in entries]
+    return [one._replace(message_id=str(name)) for one, name in zip(snapshots, ids, strict=True)]
+
+
+def neutral(material: Material, cleaner: Cleaner | None) -> Neutral:
+    """A session in the neutral form; the record, its metadata and what hooks were told are cleaned as one.
+
+    Args:
+        material: to be read while its library is held for reading.
+        cleaner: None: nothing is taken out.
+
+    Raises:
+        RolloutsError: it cannot be read, or the second engine still finds a secret.
+    """
+    metadata = envelope.metadata(material.workspace, material.snapshots)
+    more: Json = {"metadata": metadata, "last_words": _last_words(material.snapshots)}
+    try:
+        clean = cleaning.cleaned(material.record, more, cleaner, what=f"session {material.session_id!r}")
+        assert isinstance(clean.more, dict)  # noqa: S101 - for the type checker: shapes stay as they are
+        told, where = clean.more["last_words"], clean.more["metadata"]
+        words = {key: str(value) for key, value in told.items()} if isinstance(told, dict) else {}
+        session = agents.reader(material.agent).session(clean.record, words)
+    except OSError as error:
+        raise RolloutsError(in_words(error)) from error
+    except RecursionError as error:
+        raise RolloutsError(f"session {material.session_id!r} is nested too deeply to be read") from error
+    origin = {key: where[key] for key in ("remote_url", "workspace_id")} if isinstance(where, dict) else {}
+    snapshots = _named_anew(material.snapshots, where) if material.snapshots else []
+    return Neutral(clean.record, session, attach(session, snapshots), origin, clean.report)

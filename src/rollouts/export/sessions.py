@@ -44,6 +44,8 @@ class Done(Record):
     unreadable_lines: int = 0
     report: Report | None = None
     """What redaction did; None: it was not asked to."""
+    files: tuple[str, ...] = ()
+    """Those that were written in a folder, relative to it."""
 
 
 class Written(Record):

@@ -1,0 +1,146 @@
+"""export atif, export traces: sessions as others read them, without their secrets."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from rollouts import paths
+from rollouts.commands import exporting, output
+from rollouts.commands.capture import shown
+from rollouts.commands.exporting import Asked
+from rollouts.commands.options import AsJson
+from rollouts.export import cleaning, shapes
+from rollouts.export.cleaning import Cleaner
+from rollouts.export.sessions import Done, Plan
+from rollouts.redact.report import Report
+from rollouts.storage import opening
+from rollouts.storage.archive import Archive
+
+
+def _cleaner(home: Archive, *, unredacted: bool) -> Cleaner | None:
+    """What takes secrets out of sessions: it knows those of each workspace and remote, too."""
+    if unredacted:
+        return None
+    workspaces = home.catalog.workspaces()
+    urls = (workspace.remote_url for workspace in workspaces if workspace.remote_url)
+    known = cleaning.secrets((workspace.root_path for workspace in workspaces), urls)
+    return cleaning.cleaner(home.home, known_secrets=known)
+
+
+def _report(good: list[Done]) -> Report | None:
+    reports = [done.report for done in good if done.report is not None]
+    return sum(reports[1:], reports[0]) if reports else None
+
+
+def _document(form: str, out: str, good: list[Done], bad: list[Done], *, unredacted: bool) -> None:
+    report = _report(good)
+    sessions = [
+        {"session_id": done.session_id, "agent": done.agent, "unreadable_lines": done.unreadable_lines}
+        | ({"files": list(done.files)} if done.files else {})
+        for done in good
+    ]
+    output.document(
+        {
+            "format": form,
+            **(output.path_fields(out, "output") if good else {"output": None}),
+            "exported": len(good),
+            "failed": len(bad),
+            "redaction": None if unredacted else (report or Report()).document(),
+            "sessions": sessions,
+            "failures": [{"session_id": one.session_id, "agent": one.agent, "error": one.problem} for one in bad],
+        }
+    )
+
+
+def _tell(form: str, out: str, good: list[Done], bad: list[Done], *, unredacted: bool) -> None:
+    """Says what was done, in lines of `name: value`."""
+    report = _report(good)
+    output.line(f"Exported sessions {len(good)}")
+    output.line(f"format: {form}")
+    output.line(f"redacted: {'no' if unredacted else f'{report.total if report else 0} places'}")
+    output.line(f"output: {shown(out) if good else 'none'}")
+    if bad:
+        output.line(f"not exported: {len(bad)}")
+    exporting.tell_unreadable(good)
+
+
+def _say(form: str, wanted: Asked, good: list[Done], bad: list[Done], *, unredacted: bool, as_json: bool) -> None:
+    """Says what was done, and ends with 1 when something was not."""
+    tell = _document if as_json else _tell
+    tell(form, wanted.out, good, bad, unredacted=unredacted)
+    if bad:
+        raise typer.Exit(1)
+
+
+def _warn_unredacted(*, unredacted: bool) -> None:
+    if unredacted:
+        output.warn(["nothing is redacted: secrets and names stand in the output as the agent saw them"])
+
+
+def _trajectories(home: Archive, wanted: Asked, cleaner: Cleaner | None) -> tuple[list[Done], list[Done]]:
+    plan = exporting.planned(home, wanted)
+    if wanted.session_id is not None:
+        return [shapes.export_trajectory(home, plan.jobs[0], wanted.out, cleaner)], []
+    work = shapes.export_trajectories(home, plan.jobs, wanted.out, cleaner)
+    return exporting.followed(work, len(plan.jobs))
+
+
+def _traces(
+    home: Archive, plan: Plan, root: str, cleaner: Cleaner | None, *, one: bool
+) -> tuple[list[Done], list[Done]]:
+    if one:
+        return [shapes.export_trace(home, plan.jobs[0], root, cleaner)], []
+    return exporting.followed(shapes.export_traces(home, plan.jobs, root, cleaner), len(plan.jobs))
+
+
+def atif(
+    agent: exporting.Agent = None,
+    out: exporting.Out = None,
+    session: exporting.One = None,
+    everything: exporting.Everything = False,
+    no_redact: exporting.Unredacted = False,
+    as_json: AsJson = False,
+) -> None:
+    """Write sessions as ATIF trajectories.
+
+    One trajectory (ATIF v1.8) for each session: a JSON document with --session, JSON lines with --all. Subagents stand
+    in it, and each step names the snapshots that were taken there. Secrets are replaced by placeholders.
+
+    Example: rollouts export atif --agent all --all --out trajectories.jsonl
+    """
+    wanted = exporting.asked(agent, session, out, everything=everything)
+    with opening.opened_for_reading(paths.home()) as home:
+        output.warn(home.notes)
+        _warn_unredacted(unredacted=no_redact)
+        good, bad = _trajectories(home, wanted, _cleaner(home, unredacted=no_redact))
+    _say("atif", wanted, good, bad, unredacted=no_redact, as_json=as_json)
+
+
+def traces(
+    agent: exporting.Agent = None,
+    directory: Annotated[
+        str | None, typer.Option("--dir", "-d", metavar="DIR", help="Where to; made if there is none. Required.")
+    ] = None,
+    session: exporting.One = None,
+    everything: exporting.Everything = False,
+    no_redact: exporting.Unredacted = False,
+    as_json: AsJson = False,
+) -> None:
+    """Write sessions as files for a trace viewer.
+
+    A file for each session, DIR/AGENT/SESSION.jsonl, which the Hub's viewer opens: Claude Code's and Codex's records as
+    they are, with a file for each subagent in DIR/AGENT/SESSION, and OpenCode's sessions in the format of Pi. Files of
+    that name are replaced, others stay. Secrets are replaced by placeholders.
+
+    Example: rollouts export traces --agent all --all --dir traces
+    """
+    wanted = exporting.asked(agent, session, directory, everything=everything, to="--dir")
+    with opening.opened_for_reading(paths.home()) as home:
+        output.warn(home.notes)
+        plan = exporting.planned(home, wanted)
+        _warn_unredacted(unredacted=no_redact)
+        root = shapes.folder(wanted.out)
+        good, bad = _traces(home, plan, root, _cleaner(home, unredacted=no_redact), one=wanted.session_id is not None)
+    _say("traces", wanted, good, bad, unredacted=no_redact, as_json=as_json)

@@ -140,7 +140,7 @@ def _sent(home: Archive, job: pushing.Job, asked: Asked) -> Sent:
     url = job.workspace.remote_url
     try:
         if url is None:
-            return pushing.imagined(home, job)
+            return followed(pushing.imagined(home, job))
         announce(f"Pushing {len(job.snapshots)} snapshots of {shown(job.workspace.root_path)}")
         return followed(pushing.send(home, job, Remote(url, asked.patience), replace=False, dry_run=asked.dry_run))
     except RolloutsError as error:

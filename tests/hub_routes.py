@@ -15,7 +15,17 @@ from urllib.parse import parse_qs, unquote
 
 import yaml
 
-from hub_storage import Commit, Dataset, Entry, Refusal, Storage, described, described_folder, folders, now
+from hub_storage import (
+    Commit,
+    Dataset,
+    Entry,
+    Refusal,
+    Storage,
+    described,
+    described_folder,
+    folders_above,
+    now,
+)
 
 Json = dict[str, Any]
 _NAME = "[^/]+/[^/]+?"
@@ -198,20 +208,24 @@ class Routes:
 
     def _tree(self, asked: Asked, name: str, revision: str, below: str) -> Answer:
         _, commit = self._at(asked, name, revision)
-        files = {path: item for path, item in commit.tree.items() if path.startswith(f"{below}/" if below else "")}
+        start = f"{below}/" if below else ""
+        files = [item for item in sorted(commit.tree.items()) if item[0].startswith(start)]
         if below and not files:
             raise Refusal(404, f"{below} does not exist on {revision}", code="EntryNotFound")
-        found = [described(*item) for item in files.items()] + [described_folder(path) for path in folders(files)]
-        if asked.query.get("recursive", ["false"])[0].lower() not in {"true", "1"}:
-            found = [item for item in found if "/" not in item["path"][len(below) :].strip("/")]
-        return Answer(data=sorted(found, key=lambda item: item["path"]), headers={"X-Repo-Commit": commit.oid})
+        folders = dict.fromkeys(folder for path, _ in files for folder in folders_above(path) if folder > start)
+        if asked.query.get("recursive", ["false"])[0].lower() != "true":
+            files = [item for item in files if "/" not in item[0][len(start) :]]
+            folders = {folder: None for folder in folders if "/" not in folder[len(start) :]}
+        found = [*map(described_folder, folders), *(described(*item) for item in files)]
+        return Answer(data=found, headers={"X-Repo-Commit": commit.oid})
 
     def _paths_info(self, asked: Asked, name: str, revision: str) -> Answer:
         _, commit = self._at(asked, name, revision)
         as_json = asked.body.startswith(b"{")
         wanted = asked.json()["paths"] if as_json else parse_qs(asked.body.decode()).get("paths", [])
+        folders = {folder for path in commit.tree for folder in folders_above(path)}
         found = [described(path, commit.tree[path]) for path in wanted if path in commit.tree]
-        return Answer(data=found + [described_folder(path) for path in wanted if path in folders(commit.tree)])
+        return Answer(data=[*found, *(described_folder(path) for path in wanted if path in folders)])
 
     # Writing
 

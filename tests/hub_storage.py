@@ -6,7 +6,7 @@ import hashlib
 import json
 import threading
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
@@ -183,12 +183,13 @@ def described(path: str, entry: Entry) -> dict[str, Any]:
     return found
 
 
-def folders(paths: Iterable[str]) -> set[str]:
-    """The folders that files lie in."""
-    parts = (path.split("/")[:-1] for path in paths)
-    return {"/".join(names[: depth + 1]) for names in parts for depth in range(len(names))}
+def folders_above(path: str) -> list[str]:
+    """The folders that a file is in, the topmost first."""
+    names = path.split("/")[:-1]
+    return ["/".join(names[: number + 1]) for number in range(len(names))]
 
 
 def described_folder(path: str) -> dict[str, Any]:
-    """A folder as listings have it."""
-    return {"type": "directory", "path": path, "oid": hashlib.sha256(path.encode()).hexdigest()[:40], "size": 0}
+    """A folder as the Hub's API lists it."""
+    oid = hashlib.sha1(path.encode(), usedforsecurity=False).hexdigest()
+    return {"type": "directory", "oid": oid, "size": 0, "path": path}

@@ -14,6 +14,7 @@ from typing import Any
 
 import pytest
 
+from agent_records import CLAUDE, claude_session, jsonl
 from fake_hub import FakeHub
 from publishing import TIMEOUT, finish, hub, line, push, row, start
 from rollouts.publish.rows import Row
@@ -115,3 +116,17 @@ def test_other_shapes_load_as_configurations_of_their_own_and_leave_the_rows_alo
         assert [item["batch_id"] for item in found] == [2] * (count - count // 3) + [3] * (count // 3)
         parts = [batch["shapes"][name]["file"] for batch in hub.batches() if "shapes" in batch]
         assert same(found) == same([json.loads(one) for part in parts for one in hub.read(part).splitlines()])
+
+
+def test_traces_load_as_a_configuration_of_their_own(hub: FakeHub) -> None:
+    program = CACHE / "datasets-traces" / "bin" / "python"
+    if not program.exists():
+        pytest.skip("datasets-traces, with teich, is not installed; .ci/run installs it")
+    files = {f"traces/claude-code/{CLAUDE}.jsonl": jsonl(claude_session())}
+    push([row("s0"), Row(line(CLAUDE, agent="claude-code"), files=files)])
+    assert hub.batches()[0]["files"] == list(files)
+    (found,) = loaded(str(program), "download", "traces")
+    assert (found["harness"], found["file_path"]) == ("claude_code", f"traces/claude-code/{CLAUDE}.jsonl")
+    calls = [call for message in found["messages"] for call in message.get("tool_calls") or ()]
+    assert {"file_path": "a.py", "content": "a"} in [call["function"]["arguments"] for call in calls]
+    assert len(loaded(str(program))) == 2

@@ -12,7 +12,7 @@ import yaml
 from fake_hub import COMMIT, FakeHub
 from publishing import SECONDS, assert_whole, hub, line, push
 from rollouts.publish import hub as publishing
-from rollouts.publish.card_header import SHAPES
+from rollouts.publish.card_header import SHAPES, TRACE_FEATURES
 from rollouts.publish.manifest import Redaction
 from rollouts.publish.rows import Row, UnfitRowError
 
@@ -90,17 +90,21 @@ def test_the_card_has_a_configuration_a_shape_and_says_what_they_are(hub: FakeHu
         ("default", ["train.jsonl", "train-*.jsonl"]),
         ("atif", ["atif/train-*.jsonl"]),
         ("sft", ["sft/train-*.jsonl"]),
+        ("traces", ["traces/**/*.jsonl"]),
     ]
     declared = {
-        info["config_name"]: [(one["name"], one["dtype"]) for one in info["features"]] for info in found["dataset_info"]
+        info["config_name"]: [(one["name"], one.get("dtype") or f"[{one['list']}]") for one in info["features"]]
+        for info in found["dataset_info"]
     }
+    assert declared["traces"] == list(TRACE_FEATURES)
     assert (declared["sft"], declared["atif"]) == (list(SHAPES["sft"]), list(SHAPES["atif"]))
     text = hub.read("README.md").decode()
     for told in (
         'load_dataset("alice/turns", "sft", split="train")`: messages and tools as `SFTTrainer` of TRL takes',
         "them (2 rows)",
         'load_dataset("alice/turns", "atif", split="train")`',
-        "`traces/<agent>/<session>.jsonl` (1 file)",
+        "`traces/<agent>/<session>.jsonl`; the configuration",
+        "`pip install teich` (1 file)",
     ):
         assert told in text, told
 
@@ -108,7 +112,7 @@ def test_the_card_has_a_configuration_a_shape_and_says_what_they_are(hub: FakeHu
 def test_a_push_without_other_shapes_keeps_those_that_are_there(hub: FakeHub) -> None:
     push([shaped("s1")])
     push([Row(line("s2"))])
-    assert [config["config_name"] for config in header(hub)["configs"]] == ["default", "atif", "sft"]
+    assert [config["config_name"] for config in header(hub)["configs"]] == ["default", "atif", "sft", "traces"]
     assert "shapes" not in hub.batches()[1]
     assert "(2 rows)" in hub.read("README.md").decode()
 

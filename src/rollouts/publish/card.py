@@ -171,7 +171,8 @@ def written(old: str | None, name: str, manifest: Manifest, *, license_name: str
         RolloutsError: the old card's YAML cannot be read.
     """
     yaml_text, text = card_header.split(old or "")
-    wanted = card_header.Wanted(sorted(manifest.sessions), list(manifest.shape_rows()), license_name)
+    shapes = [*manifest.shape_rows(), *sorted(manifest.file_count())]
+    wanted = card_header.Wanted(sorted(manifest.sessions), shapes, license_name)
     yaml_text = card_header.updated(yaml_text, wanted, name)
     part = _part(name, manifest, card_header.parsed(yaml_text, name))
     if not text.strip():

@@ -33,6 +33,13 @@ SHAPES = {
     "atif": (("batch_id", "int64"), ("agent", "string"), ("session_id", "string"), ("trajectory", "json")),
 }
 """Columns of the other shapes that a dataset may have, each a configuration of its own."""
+TRACES = "traces"
+TRACE_FEATURES = (
+    *(("harness", "string"), ("session_id", "string"), ("prompt", "string"), ("messages", "[json]")),
+    *(("tools", "[json]"), ("metadata", "json"), ("sent_at", "string"), ("num_user_messages", "int64")),
+    *(("num_tool_calls", "int64"), ("trace", "json"), ("file_path", "string")),
+)
+"""By exactly these columns `datasets` (5.0 and newer) knows that the files of a configuration are agents' traces."""
 _FILES = ("train.jsonl", "train-*.jsonl")
 _TAGS = ("agent-traces", "coding-agent")
 _BLOCK = re.compile(r"\A\s*---[ \t]*\r?\n(?P<yaml>.*?)^---[ \t]*(?:\r?\n|\Z)", re.DOTALL | re.MULTILINE)
@@ -44,7 +51,7 @@ class Wanted(Record):
     agents: list[str]
     """Become tags."""
     shapes: list[str]
-    """What else the sessions are there as; those of SHAPES become configurations."""
+    """What else the sessions are there as; TRACES and those of SHAPES become configurations."""
     license_name: str | None
     """As the Hub knows it (https://huggingface.co/docs/hub/repositories-licenses); None leaves what is there."""
 
@@ -78,17 +85,31 @@ def _files(paths: Iterable[str]) -> list[Header]:
     return [{"split": "train", "path": list(paths)}]
 
 
+def _feature(name: str, kind: str) -> Header:
+    return {"name": name, "list": kind[1:-1]} if kind[0] == "[" else {"name": name, "dtype": kind}
+
+
 def _info(name: str, features: Iterable[tuple[str, str]]) -> Header:
-    return {"config_name": name, "features": [{"name": column, "dtype": kind} for column, kind in features]}
+    return {"config_name": name, "features": [_feature(*one) for one in features]}
+
+
+def _others(shapes: Iterable[str]) -> tuple[list[Header], list[Header]]:
+    """The configurations of other shapes, and their columns. Each must have a file, else none of the card's loads."""
+    configs, infos = [], []
+    for name in shapes:
+        paths = [f"{name}/**/*.jsonl" if name == TRACES else f"{name}/train-*.jsonl"]
+        features = TRACE_FEATURES if name == TRACES else SHAPES.get(name)
+        if features:
+            configs.append({"config_name": name, "data_files": _files(paths)})
+            infos.append(_info(name, features))
+    return configs, infos
 
 
 def _wanted(header: Header, wanted: Wanted) -> Header:
     """The keys that are ours, as they shall be."""
-    shapes = [name for name in wanted.shapes if name in SHAPES]
-    configs: list[Header] = [{"config_name": CONFIG, "default": True, "data_files": _files(_FILES)}]
-    configs += ({"config_name": name, "data_files": _files([f"{name}/train-*.jsonl"])} for name in shapes)
-    declared = [_info(CONFIG, FEATURES), *(_info(name, SHAPES[name]) for name in shapes)]
-    infos = _with_ours(header.get("dataset_info"), declared)
+    configs, infos = _others(wanted.shapes)
+    configs = [{"config_name": CONFIG, "default": True, "data_files": _files(_FILES)}, *configs]
+    infos = _with_ours(header.get("dataset_info"), [_info(CONFIG, FEATURES), *infos])
     tags = header.get("tags")
     there = tags if isinstance(tags, list) else [tags] if tags else []
     return {

@@ -43,7 +43,10 @@ SHAPES = {
     "atif": "trajectories in the Agent Trajectory Interchange Format (ATIF), one a session",
 }
 """What the configurations of other shapes hold."""
-FOLDERS = {"traces": "a file for each session, as trace viewers read them: `traces/<agent>/<session>.jsonl`"}
+FOLDERS = {
+    "traces": "a file for each session, as trace viewers read them: `traces/<agent>/<session>.jsonl`; the configuration"
+    " `traces` reads them with `datasets` 5.0 or newer and `pip install teich`"
+}
 
 
 def loading(name: str, agent: str) -> str:

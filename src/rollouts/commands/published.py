@@ -29,7 +29,8 @@ def _redacted(result: Result) -> str:
         return "no (--no-redact)"
     replaced = result.dataset.replaced
     kinds = ", ".join(f"{kind} {count}" for kind, count in sorted(replaced.items(), key=lambda one: (-one[1], one[0])))
-    return f"{sum(replaced.values())} places ({kinds})" if kinds else "nothing was found"
+    count = sum(replaced.values())
+    return f"{count} place{'' if count == 1 else 's'} ({kinds})" if kinds else "nothing was found"
 
 
 def _dataset(found: Outcome | Plan) -> list[str]:

@@ -126,7 +126,11 @@ def _with_archives(home: Archive, jobs: list[pushing.Job], asked: Asked) -> tupl
     """
     found, made = [], 0
     for job in jobs:
-        if job.workspace.remote_url is not None or asked.dry_run:
+        if job.workspace.remote_url is not None:
+            found.append(job)
+            continue
+        if asked.dry_run:
+            pushing.wanted_repository(home, job.workspace)  # what cannot be made is told here as well
             found.append(job)
             continue
         there, is_new = pushing.create_archive(home, job, asked.patience)

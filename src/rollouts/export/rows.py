@@ -63,7 +63,8 @@ class _Looks:
                 if isinstance(source, Source):
                     owner = known[source.key].root_id if source.key in known else source.root_id
                     look: Json = [source.name, source.size, source.mtime_ns]
-                    for session_id in {owner, source.root_id, source.name.rpartition(".")[0]}:
+                    stem = source.name.rpartition(".")[0]
+                    for session_id in {owner, source.root_id, owner if stem == "main" else stem}:
                         found.setdefault(session_id, []).append(look)
             self._own[agent] = found
         return self._own[agent]

@@ -8,7 +8,7 @@ from collections.abc import Generator, Iterable, Iterator, Mapping
 from rollouts import agents
 from rollouts.contracts import envelope, instants
 from rollouts.contracts.strict_json import Json, dump
-from rollouts.errors import RolloutsError
+from rollouts.errors import DamagedCatalogError, RolloutsError
 from rollouts.export.cleaning import Cleaner, cleaned
 from rollouts.export.languages import Languages
 from rollouts.export.library import Job, Library, Material, in_words
@@ -178,7 +178,7 @@ class Rows:
         job = task.job
         try:
             found, row = self._made(job)
-        except LeakError:
+        except (LeakError, DamagedCatalogError):  # no matter of one session
             raise
         except (RolloutsError, OSError) as error:
             return Done(job.session_id, job.candidates[0], in_words(error))

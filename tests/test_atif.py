@@ -403,6 +403,25 @@ def test_what_a_compaction_kept_is_copied_context() -> None:
     ]
 
 
+def test_what_a_second_compaction_kept_of_the_first_ones_view_is_copied_context() -> None:
+    first, second = (words("user", text, TURN)["payload"] for text in ("In short.", "Shorter."))
+    records = [
+        meta(base_instructions=None),
+        words("user", "One", TURN),
+        codex("compacted", {"message": "In short.", "replacement_history": [first]}),
+        words("assistant", "Second.", TURN),
+        codex("compacted", {"message": "Shorter.", "replacement_history": [first, second]}),
+        words("assistant", "Third.", TURN),
+    ]
+    found = made(of_codex(records))
+    assert [(step["message"], "is_copied_context" in step) for step in found["steps"][4:]] == [
+        ("Context compacted.", False),
+        ("In short.", True),
+        ("Shorter.", False),
+        ("Third.", False),
+    ]
+
+
 def test_a_summary_that_the_model_was_asked_for_stands_where_it_was_given_and_is_copied_behind_the_cut() -> None:
     messages = [
         told("msg_1", said("One")),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import random
 import re
 from collections.abc import Mapping
 from typing import Any
@@ -31,6 +32,7 @@ from rollouts.agents.attach import attach
 from rollouts.errors import RolloutsError
 from rollouts.export import traces
 from rollouts.export.neutral import Neutral
+from test_readers_random import mutated
 
 PNG = "iVBORw0KGgo="
 
@@ -165,6 +167,24 @@ def test_a_compaction_says_what_was_kept(tail: str | None, kept: str) -> None:
     assert cut["summary"] == "In short."
     (first,) = [line for line in found if line.get("id") == cut["firstKeptEntryId"]]
     assert first["message"]["content"][0]["text"] == kept
+
+
+@pytest.mark.parametrize("seed", range(30))
+def test_documents_of_any_shape_become_a_chain_of_entries(seed: int) -> None:
+    chance = random.Random(seed)  # noqa: S311 - chance, not a secret
+    messages = [
+        told("msg_1", said("Go"), {"type": "compaction"}),
+        gave("msg_2", {"type": "reasoning", "text": "Hm."}, tool("call_1", "bash", output="half \ud83d")),
+        gave("msg_3", said("In short."), summary=True, error={"name": "MessageAbortedError"}),
+    ]
+    head, *entries = of_opencode(*(mutated(one, chance, 10 ** chance.uniform(-3, -1)) for one in messages * 3))
+    assert head["type"] == "session"
+    assert [one["parentId"] for one in entries] == [None, *(one["id"] for one in entries)][: len(entries)]
+    assert len({one["id"] for one in entries}) == len(entries)
+    said_so = [one["message"] for one in entries if one["type"] == "message"]
+    for one in said_so:
+        assert one["role"] in {"user", "assistant", "toolResult"}
+        assert {block["type"] for block in one["content"]} <= {"text", "thinking", "toolCall", "image"}
 
 
 ODD_NAMES = [

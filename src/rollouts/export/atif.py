@@ -131,11 +131,8 @@ def nested(session: Session) -> Session:
     return replace(session, subagents=below(None))
 
 
-def _refer(found: list[Step], call_id: str | None, reference: Object) -> None:
+def _refer(step: Step, call_id: str, reference: Object) -> None:
     """Names a subagent in the result of the call that started it, which need not have come."""
-    step = next((step for step in found if call_id in _calls_in(step)), None)
-    if step is None:
-        return
     results = step.fields.setdefault("observation", {"results": []})["results"]
     result = next((one for one in results if one.get("source_call_id") == call_id), None)
     if result is None:
@@ -147,6 +144,7 @@ def _refer(found: list[Step], call_id: str | None, reference: Object) -> None:
 def _embedded(session: Session, found: list[Step]) -> list[Object]:
     """Trajectories of the subagents, each named where it was called; ids are made unique, as ATIF wants them."""
     called = {call.session_id: call.id for message in session.messages for call in message.calls if call.session_id}
+    asking = {call: step for step in reversed(found) for call in _calls_in(step)}
     made: list[Object] = []
     taken: set[str] = set()
     for sub in session.subagents:
@@ -155,7 +153,9 @@ def _embedded(session: Session, found: list[Step]) -> list[Object]:
             name, number = f"{sub.id}:{number}", number + 1
         taken.add(name)
         made.append(_trajectory(sub, name, None))
-        _refer(found, sub.spawned_by or called.get(sub.id), {"trajectory_id": name})
+        call_id = sub.spawned_by or called.get(sub.id)
+        if call_id in asking:
+            _refer(asking[call_id], call_id, {"trajectory_id": name})
     return made
 
 

@@ -55,14 +55,15 @@ def course(session: Session) -> Iterator[Placed | Compaction]:
     ]
     preamble = [Placed(message) for message in session.preamble]
     yield from preamble
-    start = 0
+    start, seen = 0, set[Any]()
     for cut in session.compactions:
         made = own[cut.at : cut.resumes]
         before = [*own[start : cut.at], *(made if any(one.message.role == "assistant" for one in made) else [])]
+        seen |= {_key(one.message) for one in before}
         yield from before
         yield cut
         yield from (Placed(one.message, is_copied=True) for one in preamble)
-        yield from _opening(cut, made, seen={_key(one.message) for one in [*own[: cut.at], *before]})
+        yield from _opening(cut, made, seen)
         start = cut.resumes
     yield from own[start:]
 
@@ -72,6 +73,7 @@ def _opening(cut: Compaction, made: list[Placed], seen: set[Any]) -> Iterator[Pl
     for message in cut.opening:
         key = _key(message)
         yield Placed(message, is_copied=True) if key in seen else Placed(message, turns.get(key))
+        seen.add(key)  # a later view may keep it
 
 
 # What is said

@@ -14,6 +14,7 @@ from typing import Any
 import pytest
 from atif import Trajectory
 
+import agent_logs as logs
 from agent_records import (
     CLAUDE,
     CODEX,
@@ -33,7 +34,7 @@ from agent_records import (
     told,
     tool,
 )
-from helpers import ROLLOUTS, Result, failure, run, snapshot
+from helpers import ROLLOUTS, Result, failure, ok, run, snapshot
 from planted import WORD, some
 from rollouts import paths
 from rollouts.storage import opening
@@ -125,6 +126,40 @@ def test_an_answer_that_only_a_hook_was_told_is_there(sealed: Path, plain: Path,
     snapshot(plain, "turn-1:end", CLAUDE, json.dumps(told_so))
     assert export("atif", tmp_path / "t", "--agent", "claude", "--session", CLAUDE).code == 0
     assert trajectories(tmp_path / "t")[0]["steps"][-1]["message"] == "All made."
+
+
+def family(sealed: Path, parent: bytes) -> dict[str, str]:
+    """Two sessions of OpenCode's, the second started by a tool of the first, taken in. Gives the environment."""
+    logs.opencode_database(sealed)
+    child = opencode_session(told("msg_8", said("Sub")), session="ses_2", parentID="ses_1")
+    env = put_opencode(sealed, {"ses_1": parent, "ses_2": opencode_document(child)})
+    ok("import", "opencode", env=env)
+    return env
+
+
+def starting(*children: str) -> bytes:
+    """A session whose tools started others."""
+    tasks = [tool(f"call_{one}", "task", output="done", metadata={"sessionId": one}) for one in children]
+    return opencode_document(opencode_session(told("msg_1", said("Go")), gave("msg_2", *tasks), session="ses_1"))
+
+
+def test_a_child_session_stands_in_the_trajectory_of_its_parent_only(sealed: Path, tmp_path: Path) -> None:
+    env = family(sealed, starting("ses_2", "ses_gone", "ses_1"))
+    assert export("atif", tmp_path / "t", *ALL, env=env).code == 0
+    (found,) = trajectories(tmp_path / "t")
+    (sub,) = found["subagent_trajectories"]
+    assert (sub["trajectory_id"], sub["steps"][0]["message"]) == ("ses_2", "Sub")
+    results = found["steps"][1]["observation"]["results"]
+    assert [one.get("subagent_trajectory_ref") for one in results] == [[{"trajectory_id": "ses_2"}], None, None]
+
+
+@pytest.mark.parametrize(("parent", "code"), [(starting(), 0), (b"broken", 1)])
+def test_a_child_session_that_its_parent_does_not_hold_has_a_trajectory_of_its_own(
+    parent: bytes, code: int, sealed: Path, tmp_path: Path
+) -> None:
+    env = family(sealed, parent)
+    assert export("atif", tmp_path / "t", *ALL, env=env).code == code
+    assert [one["session_id"] for one in trajectories(tmp_path / "t")] == ["ses_1", "ses_2"][code:]
 
 
 def test_all_sessions_are_traces_a_file_each(env: dict[str, str], sealed: Path, tmp_path: Path) -> None:

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import dataclasses
 import re
 from collections.abc import Iterable, Mapping
+from contextlib import suppress
 
 from rollouts import agents
 from rollouts.agents.attach import Attached, attach
+from rollouts.agents.raw import Document
 from rollouts.agents.raw import Record as AgentRecord
 from rollouts.agents.session import Session
 from rollouts.contracts import envelope
@@ -14,7 +17,7 @@ from rollouts.contracts.strict_json import Json, parse_foreign
 from rollouts.errors import RolloutsError
 from rollouts.export import cleaning
 from rollouts.export.cleaning import Cleaner
-from rollouts.export.library import Material, in_words
+from rollouts.export.library import Job, Library, Material, in_words
 from rollouts.models import Snapshot
 from rollouts.record import Record
 from rollouts.redact.report import Report
@@ -50,6 +53,33 @@ def _named_anew(snapshots: Iterable[Snapshot], clean: Json) -> list[Snapshot]:
     entries = listed if isinstance(listed, list) else []
     ids = [entry.get("message_id") if isinstance(entry, dict) else None for entry in entries]
     return [one._replace(message_id=str(name)) for one, name in zip(snapshots, ids, strict=True)]
+
+
+def _children(material: Material, record: AgentRecord) -> list[str]:
+    """The sessions that a session's tools started."""
+    session = agents.reader(material.agent).session(record)
+    return [call.session_id for message in session.messages for call in message.calls if call.session_id]
+
+
+def with_children(library: Library, material: Material) -> Material:
+    """A session with those that its tools started in its record, for agents that keep these as sessions of their own.
+
+    A child that nobody has any more is left out. To be called while the library is held for reading.
+    """
+    found = material.record
+    if not isinstance(found, Document):
+        return material
+    below = dict(found.subagents)
+    pending = _children(material, found)
+    while pending:
+        name = pending.pop()
+        if name in below or name == material.session_id:
+            continue
+        with suppress(RolloutsError):
+            child = library.find(Job(name, (material.agent,), (material.session_id,))).record
+            below[name] = child.chunks
+            pending += _children(material, child)
+    return material._replace(record=dataclasses.replace(found, subagents=below))
 
 
 def neutral(material: Material, cleaner: Cleaner | None) -> Neutral:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Generator, Iterable
+from collections.abc import Generator, Iterable, Iterator
+from itertools import chain
 from typing import BinaryIO
 
 from rollouts import whole
@@ -12,9 +13,10 @@ from rollouts.errors import RolloutsError
 from rollouts.export import atif, traces
 from rollouts.export.cleaning import Cleaner
 from rollouts.export.library import Job, Library, Material
-from rollouts.export.neutral import Neutral, neutral
+from rollouts.export.neutral import Neutral, neutral, with_children
 from rollouts.export.sessions import Done
 from rollouts.export.traces import Trace
+from rollouts.storage import sessions
 from rollouts.storage.archive import Archive
 
 
@@ -38,13 +40,15 @@ def _done(material: Material, found: Neutral, files: tuple[str, ...] = ()) -> Do
 # Trajectories
 
 
-def _write_line(archive: Archive, library: Library, job: Job, cleaner: Cleaner | None, file: BinaryIO) -> Done:
+def _write_line(
+    archive: Archive, library: Library, job: Job, cleaner: Cleaner | None, file: BinaryIO
+) -> tuple[Done, Neutral]:
     """Adds a session's trajectory to a file, whole: it is made first. Raises RolloutsError when it cannot be made."""
     with library.reading():
-        material = library.material(archive, job)
+        material = with_children(library, library.material(archive, job))
         found = neutral(material, cleaner)
     file.write(atif.line(job.session_id, found))
-    return _done(material, found)
+    return _done(material, found), found
 
 
 def export_trajectory(archive: Archive, job: Job, path: str, cleaner: Cleaner | None) -> Done:
@@ -62,21 +66,42 @@ def export_trajectory(archive: Archive, job: Job, path: str, cleaner: Cleaner | 
     """
     target = whole.target(path)
     with whole.replaced(target) as file:
-        return _write_line(archive, Library(archive.home), job, cleaner, file)
+        return _write_line(archive, Library(archive.home), job, cleaner, file)[0]
+
+
+def _below(session: Session) -> Iterator[str]:
+    for sub in session.subagents:
+        yield sub.id
+        yield from _below(sub)
+
+
+def _in_order(archive: Archive, jobs: Iterable[Job]) -> tuple[list[Job], list[Job]]:
+    """Sessions that stand for themselves, and subagents of theirs: most of these will stand in one of the first."""
+    listed = list(jobs)
+    asked = {job.session_id for job in listed}
+    rows = sessions.tracked(archive.catalog)
+    subagents = {row.session_id for row in rows if row.relationship == "subagent" and row.parent_id in asked}
+    first = [job for job in listed if job.session_id not in subagents]
+    return first, [job for job in listed if job.session_id in subagents]
 
 
 def export_trajectories(archive: Archive, jobs: Iterable[Job], path: str, cleaner: Cleaner | None) -> Generator[Done]:
     """Writes sessions' trajectories as JSON lines. Yields what became of each; the file is there when all is done.
 
-    One that cannot be read is left out. When all of them cannot, no file is written. Raises as `export_trajectory`, but
-    for what it says of the session.
+    A subagent's session that stands in its parent's trajectory gets none of its own. One that cannot be read is left
+    out. When all of them cannot, no file is written. Raises as `export_trajectory`, but for what concerns a session.
     """
     target = whole.target(path)
     library = Library(archive.home)
+    first, subagents = _in_order(archive, jobs)
+    inside: set[str] = set()
     with whole.replaced(target) as file:
-        for job in jobs:
+        for job in chain(first, subagents):
+            if job.session_id in inside:
+                continue
             try:
-                done = _write_line(archive, library, job, cleaner, file)
+                done, found = _write_line(archive, library, job, cleaner, file)
+                inside |= set(_below(found.session))
             except RolloutsError as error:
                 done = Done(job.session_id, job.candidates[0], str(error))
             yield done

@@ -167,6 +167,13 @@ class Running:
         while chunk := os.read(self._stdout, 1 << 20):
             yield chunk
 
+    def beginning(self, size: int) -> bytes:
+        """The first so many bytes that it prints, or all that there are; `finish` gives what follows."""
+        found = bytearray()
+        while len(found) < size and (chunk := os.read(self._stdout, min(1 << 16, size - len(found)))):
+            found += chunk
+        return bytes(found)
+
     def finish(self) -> tuple[int, bytes, bytes]:
         """Waits for the end. Returns the exit status (negative: a signal), stdout and stderr."""
         out = b"".join(self._printed) + _all_of(self._stdout)

@@ -15,6 +15,8 @@ EMPTY_TREE = "4b825dc642cb6eb9a060e54bf8d69288fbee4904"
 """The tree without files, which every git knows."""
 PATCH, STAT, NAME_STATUS = "patch", "stat", "name-status"
 _COMPARE = ("diff-tree", "-r", "-M", "--no-ext-diff", "--no-textconv")
+_SMALL_TEXTS = ("-c", "core.bigFileThreshold=8m")
+"""Git holds both sides of a file that it compares line by line."""
 _WHOLE = 100_000
 """Columns of a summary that is piped: no name is cut."""
 _BAR = 40
@@ -108,6 +110,30 @@ def print_difference(old: Side, new: Side, globs: Sequence[str], look: Look) -> 
         git.print_sealed(new.store.path, *command, settings=_settings(old, new), paged=look.paged)
     except CommandError as error:
         raise lost(new.store, error) from error
+
+
+def patch(old: Side, new: Side, size: int) -> tuple[bytes, bool]:
+    """What differs as a unified diff, and whether that is all: more than `size` bytes are never read.
+
+    Objects are named in full, so that the same trees always give the same text. Files beyond 8 MB count as binary.
+
+    Args:
+        old: before.
+        new: after; of the same store.
+        size: bytes.
+
+    Raises:
+        DamagedStoreError: part of it is not in the store.
+    """
+    command = (*_SMALL_TEXTS, *_command(old, new, (), "--patch", "--full-index", "--no-color"))
+    with git.start_sealed(new.store.path, *command) as running:
+        begun = running.beginning(size + 1)
+        if len(begun) > size:
+            return begun[:size], False
+        code, _, said = running.finish()
+    if code:
+        raise lost(new.store, CommandError("git", code, said))
+    return begun, True
 
 
 def _mode(field: bytes) -> str | None:

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, TypeVar
 
 from rollouts.trace.bundle import Bundle
 from rollouts.trace.errors import TraceError
@@ -13,6 +13,7 @@ from rollouts.trace.model import Graph, Inference
 
 Fields = dict[str, Any]
 """An object of the Responses API, as it was sent."""
+Key = TypeVar("Key")
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,20 +61,39 @@ def conversations(folder: str, graph: Graph, thread_id: str | None = None) -> li
     reader = _Reader(Bundle(folder), graph)
     wanted = last if thread_id is None else {thread_id: last[thread_id]}
     return [
-        Conversation(
-            name, graph.threads[name].agent_path, inference, reader.request(inference), reader.answer(inference)
-        )
+        reader.conversation(inference)
         for name, inference in sorted(wanted.items(), key=lambda pair: graph.threads[pair[0]].execution.started_seq)
     ]
 
 
+def turns(folder: str, graph: Graph) -> Iterator[Conversation]:
+    """The conversation at the end of each turn of each thread, in the order in which they ended.
+
+    Args:
+        folder: the bundle.
+        graph: its reduction.
+
+    Raises:
+        TraceError: a payload cannot be read.
+    """
+    reader = _Reader(Bundle(folder), graph)
+    last = _last(graph, lambda one: (one.thread_id, one.codex_turn_id))
+    for inference in sorted(last.values(), key=lambda one: one.execution.started_seq):
+        yield reader.conversation(inference)
+
+
 def _last_inferences(graph: Graph) -> dict[str, Inference]:
     """Thread -> its last inference that was answered, or else its last."""
-    found: dict[str, Inference] = {}
+    return _last(graph, lambda one: one.thread_id)
+
+
+def _last(graph: Graph, key: Callable[[Inference], Key]) -> dict[Key, Inference]:
+    """Of the inferences with the same key the last that was answered, or else the last."""
+    found: dict[Key, Inference] = {}
     for inference in sorted(graph.inference_calls.values(), key=lambda one: one.execution.started_seq):
-        before = found.get(inference.thread_id)
+        before = found.get(key(inference))
         if before is None or inference.raw_response_payload_id or not before.raw_response_payload_id:
-            found[inference.thread_id] = inference
+            found[key(inference)] = inference
     return found
 
 
@@ -99,6 +119,11 @@ class _Reader:
         except (ValueError, RecursionError) as error:
             raise TraceError(f"invalid payload {payload_id}", (str(error),)) from None
         return found if isinstance(found, dict) else {}
+
+    def conversation(self, inference: Inference) -> Conversation:
+        """What the model was shown in an inference, and its answer."""
+        path = self._graph.threads[inference.thread_id].agent_path
+        return Conversation(inference.thread_id, path, inference, self.request(inference), self.answer(inference))
 
     def answer(self, inference: Inference) -> list[Fields]:
         """The items of a response; those that are no objects are none."""

@@ -18,6 +18,7 @@ from rollouts.commands import (
     importing,
     remote,
     setup,
+    sft,
     shapes,
     show,
     snapshot,
@@ -62,6 +63,7 @@ app.command("doctor")(upkeep.doctor)
 app.command("hook")(agents.hook)
 app.command("import")(importing.import_)
 export_app.callback(invoke_without_command=True)(export.export)
+export_app.command("sft")(sft.sft)
 export_app.command("atif")(shapes.atif)
 export_app.command("traces")(shapes.traces)
 app.add_typer(export_app, name="export")

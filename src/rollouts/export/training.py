@@ -222,9 +222,9 @@ def _usage(found: Usage | None) -> Json:
 
 
 def _model(session: Session, found: _Piece) -> str | None:
-    turns = session.turns[found.first : found.last + 1]
-    named = [turn.model for turn in turns if turn.model]
-    return named[-1] if named else session.models[-1] if session.models else None
+    turn = session.turns[found.last]
+    said = (message.model for message in reversed(turn.messages))
+    return next(filter(None, [*said, turn.model, *reversed(session.models)]), None)
 
 
 def _row(story: _Story, found: _Piece, facts: Facts, form: Form, tools: list[Json]) -> dict[str, Json]:

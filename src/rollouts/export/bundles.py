@@ -9,7 +9,6 @@ from typing import Any
 
 from rollouts.contracts.strict_json import Json
 from rollouts.export.training import Exact
-from rollouts.trace.bundle import MANIFEST, Bundle
 from rollouts.trace.errors import TraceError
 
 VARIABLE = "CODEX_ROLLOUT_TRACE_ROOT"
@@ -21,11 +20,27 @@ def folder(named: str | None) -> str | None:
     return named if named is not None else os.environ.get(VARIABLE) or None
 
 
-def _bundles(root: str) -> Iterable[str]:
-    if os.path.lexists(f"{root}/{MANIFEST}"):
+def _bundles(root: str, manifest: str) -> Iterable[str]:
+    if os.path.lexists(f"{root}/{manifest}"):
         return [root]
     with os.scandir(root) as entries:
-        return [entry.path for entry in entries if os.path.lexists(f"{entry.path}/{MANIFEST}")]
+        return [entry.path for entry in entries if os.path.lexists(f"{entry.path}/{manifest}")]
+
+
+def _listed(root: str) -> tuple[dict[str, list[tuple[int, str]]], int]:
+    """Root thread -> its bundles by their start, and how many others cannot be read."""
+    from rollouts.trace.bundle import MANIFEST, Bundle  # noqa: PLC0415 - 20 ms, where there are bundles
+
+    found: dict[str, list[tuple[int, str]]] = {}
+    unread = 0
+    for path in _bundles(root, MANIFEST):
+        try:
+            manifest = Bundle(path).manifest()
+        except TraceError:
+            unread += 1
+            continue
+        found.setdefault(manifest.root_thread_id, []).append((manifest.started_at_unix_ms, path))
+    return found, unread
 
 
 class _Pool:
@@ -65,14 +80,7 @@ class Bundles:
             OSError: there is no such folder.
         """
         if self._known is None:
-            self._known = {}
-            for path in _bundles(self._root) if self._root else ():
-                try:
-                    manifest = Bundle(path).manifest()
-                except TraceError:
-                    self.unread += 1
-                    continue
-                self._known.setdefault(manifest.root_thread_id, []).append((manifest.started_at_unix_ms, path))
+            self._known, self.unread = _listed(self._root) if self._root else ({}, 0)
         return [path for _, path in sorted(self._known.get(session_id, ()))]
 
     def recorded(self, session_id: str) -> Json:

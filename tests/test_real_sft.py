@@ -8,12 +8,14 @@ from typing import Any
 
 import pytest
 
-from agents_harness.scene import Run
+from agents_harness.codex import Codex
+from agents_harness.scene import Run, scene
 from agents_harness.server import Exchange
+from agents_harness.stories import FIVE_TURNS
 from agents_harness.views import requested
 from chat_rules import check
 from helpers import ok
-from real_runs import Runs, at_home, each
+from real_runs import Runs, at_home, each, needs
 from schemas import problems
 
 Row = dict[str, Any]
@@ -74,4 +76,41 @@ def test_rows_of_turns_have_the_code_around_them(
     assert [row["message_id"] for row in rows] == [turn.before for turn in run.own_turns]
     assert all(row["snapshot_before"] and row["snapshot_after"] for row in rows)
     assert "diff --git a/" in rows[0]["patch"]
+    agree(rows[-1], last_exchange(run))
+
+
+class RecordedCodex(Codex):
+    """Codex that records its rollouts, as docs/traces.md says."""
+
+    def settings(self) -> dict[str, str]:
+        return super().settings() | {"CODEX_ROLLOUT_TRACE_ROOT": str(self.room.root / "traces")}
+
+
+def _told(body: Row) -> list[str]:
+    """What nobody but the model said in a request, to the letter."""
+    opening = [body["instructions"]] if body.get("instructions") else []
+    items = [one for one in body["input"] if one["type"] == "message" and one["role"] != "assistant"]
+    return [*opening, *("\n".join(part["text"] for part in one["content"]) for one in items)]
+
+
+@pytest.mark.parametrize("unit", [pytest.param(unit, marks=needs("codex")) for unit in ("session", "turn")])
+def test_a_session_that_codex_recorded_has_the_tools_and_the_words_that_were_sent(unit: str, tmp_path: Path) -> None:
+    with scene(RecordedCodex, FIVE_TURNS, tmp_path) as at:
+        at.setup()
+        run = at.run()
+        out = at.room.root / "out"
+        at.ok("export", "sft", "--agent", "codex", "--all", "--out", out, "--no-redact", "--unit", unit)
+    rows = [json.loads(line) for line in out.read_bytes().splitlines()]
+    rows = [row for row in rows if row["session_id"] == run.session]
+    body = last_exchange(run).body
+    assert len(rows) == (1 if unit == "session" else len(run.turns))
+    assert rows[-1]["messages"][0]["role"] == "system"
+    told = [one["content"] for one in rows[-1]["messages"] if one["role"] in {"system", "user"}]
+    assert "\n\n".join(told) == "\n\n".join(_told(body))
+    offered = {tool["name"]: tool.get("parameters") for tool in body["tools"] if tool.get("type") == "function"}
+    assert offered
+    for row in rows:
+        check(row["messages"])
+        schemas = {one["function"]["name"]: one["function"]["parameters"] for one in row["tools"]}
+        assert {name: schemas.get(name) for name in offered} == offered
     agree(rows[-1], last_exchange(run))

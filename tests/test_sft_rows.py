@@ -395,7 +395,7 @@ def test_a_recording_gives_the_messages_and_the_tools_that_were_sent() -> None:
     whole = sent(
         ("system", "Exactly."), ("user", "One"), ("assistant", "First"), ("user", "Two"), ("assistant", "Second")
     )
-    exact = Exact([{"name": "run", "parameters": {"type": "object"}}], whole, {"b": whole})
+    exact = Exact([{"name": "run", "parameters": {"type": "object"}}], {"b": whole})
     [row] = rows(two_turns(), Form(), Facts(exact=exact))
     assert row["messages"] == whole
     assert row["tools"][0]["function"]["parameters"] == {"type": "object"}
@@ -406,10 +406,11 @@ def test_a_recording_gives_the_messages_and_the_tools_that_were_sent() -> None:
 
 
 def test_a_recording_that_ended_before_the_session_gives_the_tools_only() -> None:
-    exact = Exact([{"name": "run"}], sent(("system", "Exactly."), ("user", "One"), ("assistant", "First")), {})
-    [row] = rows(two_turns(), Form(), Facts(exact=exact))
-    assert row["messages"][0]["content"] == "Be."
-    assert [one["function"]["name"] for one in row["tools"]] == ["run"]
+    told = sent(("system", "Exactly."), ("user", "One"), ("assistant", "First"))
+    for by_turn in ({"a": told}, {"a": told, "b": told}):  # later turns were not recorded, or not to their end
+        [row] = rows(two_turns(), Form(), Facts(exact=Exact([{"name": "run"}], by_turn)))
+        assert row["messages"][0]["content"] == "Be."
+        assert [one["function"]["name"] for one in row["tools"]] == ["run"]
 
 
 def test_a_recorded_call_names_the_session_that_it_started() -> None:
@@ -422,7 +423,7 @@ def test_a_recorded_call_names_the_session_that_it_started() -> None:
         {"role": "tool", "tool_call_id": "c1", "name": "task", "content": "fine"},
         {"role": "assistant", "content": "Done"},
     ]
-    [row] = rows(found, Form(), Facts(exact=Exact([], told, {})))
+    [row] = rows(found, Form(), Facts(exact=Exact([], {"t": told})))
     assert row["messages"][1]["tool_calls"] == [function | {"session_id": "child"}]
 
 

@@ -86,7 +86,7 @@ class Bundles:
     def recorded(self, session_id: str) -> Json:
         """What models were sent in a session, as JSON; None when nobody recorded it.
 
-        The object is `{pool[], threads {id: {tools[], whole[], turns {id: []}}}}`; whole and turns are places in pool.
+        The object is `{pool[], threads {id: {tools[], turns {id: []}}}}`; what is in turns are places in the pool.
 
         Raises:
             OSError: there is no folder of that name.
@@ -114,7 +114,7 @@ def _add(path: str, pool: _Pool, threads: dict[str, Json]) -> None:
         assert isinstance(thread, dict)  # noqa: S101 - for the type checker: as made here
         assert isinstance(thread["turns"], dict)  # noqa: S101 - as above
         places = pool.places(found.messages())
-        thread["whole"] = thread["turns"][found.inference.codex_turn_id] = places
+        thread["turns"][found.inference.codex_turn_id] = places
         thread["tools"] = [*found.tools]
 
 
@@ -128,7 +128,7 @@ def exact(recorded: Json, thread_id: str) -> Exact | None:
         return None
     by_turn = thread["turns"] if isinstance(thread["turns"], dict) else {}
     messages = {key: [pool[place] for place in _list(places)] for key, places in by_turn.items()}
-    return Exact(_list(thread["tools"]), [pool[place] for place in _list(thread["whole"])], messages)
+    return Exact(_list(thread["tools"]), messages)
 
 
 def _list(value: Json) -> list[Any]:

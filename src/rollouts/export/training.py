@@ -47,8 +47,6 @@ class Exact(Record):
     """What the model of a thread was really sent, by a recording of it."""
 
     tools: Sequence[Mapping[str, Any]]
-    whole: Sequence[Chat]
-    """The last request with its answer."""
     by_turn: Mapping[str, Sequence[Chat]]
     """The last request of each turn with its answer."""
 
@@ -196,11 +194,10 @@ def _linked(message: Chat, links: Mapping[str, str]) -> Chat:
     return {**message, "tool_calls": linked}
 
 
-def _sent(session: Session, found: _Piece, exact: Exact | None, unit: str) -> list[Chat]:
+def _sent(session: Session, found: _Piece, exact: Exact | None) -> list[Chat]:
     if exact is None:
         return found.messages
-    key = session.turns[found.last].key
-    sent = exact.whole if unit == SESSION else exact.by_turn.get(key, ())
+    sent = exact.by_turn.get(session.turns[found.last].key, ())
     links = {call.id: call.session_id for turn in session.turns for call in turn.calls if call.session_id}
     return _exact(found, sent, links) or found.messages
 
@@ -229,7 +226,7 @@ def _model(session: Session, found: _Piece) -> str | None:
 
 def _row(story: _Story, found: _Piece, facts: Facts, form: Form, tools: list[Json]) -> dict[str, Json]:
     session, is_turn = story.session, form.unit == TURN
-    messages = _sent(session, found, facts.exact, form.unit)
+    messages = _sent(session, found, facts.exact)
     own = [turn for number, turn in enumerate(session.turns) if found.first <= number <= found.last]
     spots = facts.spots or [Spot()] * len(session.turns)
     given: list[Json] = [*(chat.with_text_arguments(messages) if form.has_text_arguments else messages)]

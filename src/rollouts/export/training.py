@@ -15,7 +15,7 @@ from rollouts.models import Snapshot
 from rollouts.record import Record
 
 SESSION, TURN = "session", "turn"
-COLUMNS = (
+COLUMNS = (  # of each row, in this order
     *("session_id", "agent", "model", "unit", "turn", "messages", "tools", "workspace", "message_id"),
     *("snapshot_before", "snapshot_after", "patch", "usage", "redacted"),
 )
@@ -227,16 +227,25 @@ def _model(session: Session, found: _Piece) -> str | None:
 def _row(story: _Story, found: _Piece, facts: Facts, form: Form, tools: list[Json]) -> dict[str, Json]:
     session, is_turn = story.session, form.unit == TURN
     messages = _sent(session, found, facts.exact)
-    own = [turn for number, turn in enumerate(session.turns) if found.first <= number <= found.last]
+    numbers = range(found.first, found.last + 1)
+    usage = total(session.turns[number].usage for number in numbers if not story.is_copy[number])
     spots = facts.spots or [Spot()] * len(session.turns)
-    given: list[Json] = [*(chat.with_text_arguments(messages) if form.has_text_arguments else messages)]
-    values: tuple[Json, ...] = (
-        *(session.id, session.agent, _model(session, found), form.unit, found.last + 1 if is_turn else None),
-        *(given, tools, facts.workspace, session.turns[found.last].key or None),
-        *(snapshot(spots[found.first].before), snapshot(spots[found.last].after)),
-        *(spots[found.last].patch if is_turn else None, _usage(total(turn.usage for turn in own)), facts.redacted),
-    )
-    return dict(zip(COLUMNS, values, strict=True))
+    return {
+        "session_id": session.id,
+        "agent": session.agent,
+        "model": _model(session, found),
+        "unit": form.unit,
+        "turn": found.last + 1 if is_turn else None,
+        "messages": [*(chat.with_text_arguments(messages) if form.has_text_arguments else messages)],
+        "tools": tools,
+        "workspace": facts.workspace,
+        "message_id": session.turns[found.last].key or None,
+        "snapshot_before": snapshot(spots[found.first].before),
+        "snapshot_after": snapshot(spots[found.last].after),
+        "patch": spots[found.last].patch if is_turn else None,
+        "usage": _usage(usage),
+        "redacted": facts.redacted,
+    }
 
 
 def _left_out(story: _Story, notes: Notes) -> None:

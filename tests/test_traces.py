@@ -43,7 +43,7 @@ def written(agent: str, session_id: str, files: Mapping[str, bytes]) -> dict[str
     record = reader.record_from(session_id, {name: chunks(data) for name, data in files.items()})
     assert record is not None
     session = reader.session(record)
-    found = Neutral(record, session, attach(session, []), {}, None)
+    found = Neutral(record, session, attach(session, []), None, None)
     return {trace.name: b"".join(trace.lines) for trace in traces.lines(session_id, found)}
 
 

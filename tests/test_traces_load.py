@@ -109,7 +109,7 @@ def found(agent: str, session_id: str, files: dict[str, bytes]) -> Neutral:
     record = reader.record_from(session_id, {name: chunks(data) for name, data in files.items()})
     assert record is not None
     session = reader.session(record)
-    return Neutral(record, session, attach(session, []), {}, None)
+    return Neutral(record, session, attach(session, []), None, None)
 
 
 def opencode() -> Object:

@@ -19,6 +19,11 @@ _MOST = 20
 """Findings that are kept of one blob."""
 _TOLD = 200
 """Blobs from one word on progress to the next."""
+ADVICE = (
+    "what looks like a private key or a live token keeps snapshots back. Take the file out of those to come (an"
+    " untracked one by .gitignore, a tracked one by `git rm --cached` as well); `rollouts delete` removes those that"
+    " hold it. If it is no secret: --allow-secrets"
+)
 
 Leaks = dict[str, tuple[Leak, ...]]
 """Snapshot id -> what its files give away, of those that do, in the order of their paths."""

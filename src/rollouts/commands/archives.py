@@ -7,12 +7,12 @@ from typing import Annotated
 
 import typer
 
-from rollouts import paths
+from rollouts import paths, scanning
 from rollouts import pull as pulling
 from rollouts import push as pushing
 from rollouts.commands import capture, output
 from rollouts.commands.following import announce, followed
-from rollouts.commands.options import AsJson, DryRun, Message, Session, Timeout, Workspace
+from rollouts.commands.options import AllowSecrets, AsJson, DryRun, Message, Session, Timeout, Workspace
 from rollouts.commands.selecting import several
 from rollouts.contracts import tag
 from rollouts.contracts.archive_url import checked
@@ -29,11 +29,6 @@ from rollouts.storage.network import Remote
 _KINDS = {PUSHED: "pushed", SKIPPED: "skipped", CONFLICT: "conflicts", FAILED: "failed", STOPPED: "stopped"}
 _MOST = 100
 """Findings that are told of one snapshot."""
-_ADVICE = (
-    "what looks like a private key or a live token keeps snapshots back. Take the file out of those to come (an"
-    " untracked one by .gitignore, a tracked one by `git rm --cached` as well); `rollouts delete` removes those that"
-    " hold it. If it is no secret: rollouts push --allow-secrets"
-)
 
 
 def _leak_json(leak: Leak) -> dict[str, object]:
@@ -147,9 +142,7 @@ def push(
         bool, typer.Option("--create-remote", help="Make an archive on GitHub for a workspace that has none.")
     ] = False,
     replace: Annotated[bool, typer.Option("--replace", help="Overwrite tags that hold another snapshot.")] = False,
-    allow_secrets: Annotated[
-        bool, typer.Option("--allow-secrets", help="Send files with keys and tokens too; they count as harmless then.")
-    ] = False,
+    allow_secrets: AllowSecrets = False,
     dry_run: DryRun = False,
     timeout: Timeout = None,
     as_json: AsJson = False,
@@ -174,7 +167,7 @@ def push(
         output.document({"dry_run": dry_run, **totals, "created_remotes": made, "workspaces": workspaces})
     else:
         _print_sent(sent, counts, made, dry_run=dry_run)
-    output.warn([_ADVICE] if counts[STOPPED] else [])
+    output.warn([scanning.ADVICE] if counts[STOPPED] else [])
     wrong = counts[CONFLICT] + counts[FAILED] + counts[STOPPED]
     raise typer.Exit(1 if wrong or any(found.error for found in sent) else 0)
 

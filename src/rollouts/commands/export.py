@@ -12,9 +12,7 @@ from rollouts.commands.capture import shown
 from rollouts.commands.exporting import Asked
 from rollouts.commands.options import AsJson
 from rollouts.errors import UsageError
-from rollouts.export import cleaning, sessions
-from rollouts.export.cleaning import Cleaner
-from rollouts.export.library import Job
+from rollouts.export import sessions
 from rollouts.storage import opening
 from rollouts.storage.archive import Archive
 
@@ -48,15 +46,9 @@ def export(
             _export_one(home, wanted, redact=redact, as_json=as_json)
 
 
-def _cleaner(home: Archive, jobs: list[Job], *, redact: bool) -> Cleaner | None:
-    if not redact:
-        return None
-    return cleaning.cleaner(home.home, known_secrets=cleaning.secrets_of(home, jobs))
-
-
 def _export_one(home: Archive, wanted: Asked, *, redact: bool, as_json: bool) -> None:
     plan = exporting.planned(home, wanted)
-    done = sessions.export_one(home, plan.jobs[0], wanted.out, _cleaner(home, plan.jobs, redact=redact))
+    done = sessions.export_one(home, plan.jobs[0], wanted.out, exporting.cleaner(home, plan.jobs) if redact else None)
     if as_json:
         facts = {"title": done.title, "messages": done.messages, "remote_url": done.remote_url}
         exporting.document("json", wanted.out, [done], [], facts)
@@ -74,7 +66,7 @@ def _export_one(home: Archive, wanted: Asked, *, redact: bool, as_json: bool) ->
 
 def _export_all(home: Archive, wanted: Asked, *, redact: bool, as_json: bool) -> None:
     plan = exporting.planned(home, wanted)
-    cleaner = _cleaner(home, plan.jobs, redact=redact)
+    cleaner = exporting.cleaner(home, plan.jobs) if redact else None
     good, bad = exporting.followed(sessions.export_all(home, plan.jobs, wanted.out, cleaner), len(plan.jobs))
     if as_json:
         exporting.document("jsonl", wanted.out, good, bad)

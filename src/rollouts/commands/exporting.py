@@ -14,6 +14,8 @@ from rollouts.commands import output, selecting
 from rollouts.commands.capture import shown
 from rollouts.errors import UsageError
 from rollouts.export import sessions
+from rollouts.export.cleaning import Cleaner
+from rollouts.export.library import Job
 from rollouts.export.sessions import Done, Plan
 from rollouts.record import Record
 from rollouts.redact.report import Report
@@ -68,6 +70,19 @@ def planned(home: Archive, wanted: Asked) -> Plan:
     plan = sessions.plan_all(home, wanted.agent)
     output.warn(plan.notes)
     return plan
+
+
+def cleaner(home: Archive, jobs: list[Job]) -> Cleaner:
+    """What takes the secrets out of sessions on their way to a file. Raises as `cleaning.cleaner`."""
+    from rollouts.export import cleaning  # noqa: PLC0415 - what looks for secrets costs other commands 60 ms
+
+    return cleaning.cleaner(home.home, known_secrets=cleaning.secrets_of(home, jobs), verify=False)
+
+
+def warn_unredacted(*, unredacted: bool) -> None:
+    """Says it loudly when secrets stay in."""
+    if unredacted:
+        output.warn(["nothing is redacted: secrets and names stand in the output as the agent saw them"])
 
 
 def on_one_line(text: str) -> str:

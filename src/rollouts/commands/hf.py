@@ -8,7 +8,7 @@ import typer
 
 from rollouts import agents, config, paths
 from rollouts.commands.exporting import Agent, Unredacted
-from rollouts.commands.options import AsJson, DryRun, Timeout, Yes
+from rollouts.commands.options import AllowSecrets, AsJson, DryRun, Timeout, Yes
 from rollouts.errors import UsageError
 from rollouts.export import sessions
 from rollouts.storage import network
@@ -34,6 +34,11 @@ def push(
     license_name: Annotated[
         str | None, typer.Option("--license", metavar="LICENSE", help="Of the conversations, for the card.")
     ] = None,
+    include: Annotated[
+        str | None,
+        typer.Option("--include", metavar="SHAPES", help="Other shapes beside the rows: sft, atif, traces (a,b,c)."),
+    ] = None,
+    allow_secrets: AllowSecrets = False,
     dry_run: DryRun = False,
     yes: Yes = False,
     unredacted: Unredacted = False,
@@ -72,8 +77,9 @@ def push(
         agent if agent == sessions.ALL else agents.canonical(agent or ""),
         name or "",
         private,
-        publishing.Archives(sessions_only, create),
+        publishing.Archives(sessions_only, create, allow_secrets),
         licensed or defaults.license,
+        publishing.shapes(include),
         publishing.Redacting(not unredacted, verify),
         network.patience(timeout),
         dry_run,

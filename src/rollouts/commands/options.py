@@ -16,6 +16,9 @@ Message = Annotated[str | None, typer.Option("--message", metavar="ID", help="Th
 SnapshotId = Annotated[str | None, typer.Option("--snapshot", metavar="NAME", help=NAME)]
 Safety = Annotated[bool, typer.Option("--safety", help="Also those that restores in place took first.")]
 AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON document.")]
+AllowSecrets = Annotated[
+    bool, typer.Option("--allow-secrets", help="Send files with keys and tokens too; they count as harmless then.")
+]
 Timeout = Annotated[
     str | None, typer.Option("--timeout", metavar="SECONDS", help="How long a server may say nothing (60).")
 ]

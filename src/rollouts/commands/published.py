@@ -7,7 +7,8 @@ from rollouts.commands.capture import shown
 from rollouts.commands.publishing import Result, Snapshots
 from rollouts.publish.hub import Outcome, Plan
 from rollouts.push import Sent
-from rollouts.storage.delivery import PUSHED, SKIPPED
+from rollouts.scanning import ADVICE
+from rollouts.storage.delivery import PUSHED, SKIPPED, STOPPED
 
 
 def tell(result: Result) -> None:
@@ -21,6 +22,8 @@ def tell(result: Result) -> None:
         if row.reason != sent.error:
             turn = f"session {row.snapshot.session_id}, message {row.snapshot.message_id}"
             output.say(f"Not pushed: snapshot of {exporting.on_one_line(f'{turn} ({row.status}): {row.reason}')}")
+    if result.snapshots.count(STOPPED):
+        output.warn([ADVICE])
     exporting.tell_unreadable(result.good)
 
 

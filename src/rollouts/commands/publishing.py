@@ -13,10 +13,12 @@ from rollouts.commands.capture import shown
 from rollouts.commands.following import announce, followed
 from rollouts.config import HubDefaults
 from rollouts.contracts.remote_url import without_credentials
-from rollouts.errors import RolloutsError
-from rollouts.export import cleaning, rows, sessions
+from rollouts.errors import RolloutsError, UsageError
+from rollouts.export import bundles, cleaning, rows, sessions, sft
 from rollouts.export.library import Job
 from rollouts.export.sessions import Done
+from rollouts.export.sft import Run
+from rollouts.export.training import Form
 from rollouts.models import Selection
 from rollouts.publish import hub
 from rollouts.publish.hub import PRIVATE, PUBLIC, Push
@@ -31,20 +33,35 @@ from rollouts.storage.delivery import PUSHED, SKIPPED, Outcome
 from rollouts.storage.network import Remote
 
 
-class Archives(Record):
-    """Whether snapshots go, too."""
-
-    none: bool
-    create: bool | None
-    """Whether missing archives are made; None: where remote defaults are set."""
-
-
 class Redacting(Record):
     """Whether secrets are taken out."""
 
     on: bool
     verify: bool | None
     """Whether a second engine is asked; None: where it is installed."""
+
+
+class Archives(Record):
+    """Whether snapshots go, too."""
+
+    none: bool
+    create: bool | None
+    """Whether missing archives are made; None: where remote defaults are set."""
+    allow_secrets: bool
+    """Whether snapshots go that have keys or tokens in their files."""
+
+
+def shapes(include: str | None) -> frozenset[str]:
+    """The names in `--include`.
+
+    Raises:
+        UsageError: one is no shape.
+    """
+    names = [] if include is None else [name.strip() for name in include.split(",")]
+    wrong = [name for name in names if name not in rows.SHAPES]
+    if wrong:
+        raise UsageError(f"--include has {wrong[0]!r}; it takes {', '.join(rows.SHAPES)}, with commas between them")
+    return frozenset(names)
 
 
 class Asked(Record):
@@ -55,6 +72,8 @@ class Asked(Record):
     private: bool | None
     archives: Archives
     license_name: str | None
+    shapes: frozenset[str]
+    """Of rows.SHAPES."""
     redacting: Redacting
     patience: float
     dry_run: bool
@@ -143,10 +162,13 @@ def _with_archives(home: Archive, jobs: list[pushing.Job], asked: Asked) -> tupl
 def _sent(home: Archive, job: pushing.Job, asked: Asked) -> Sent:
     url = job.workspace.remote_url
     try:
+        allow = asked.archives.allow_secrets
         if url is None:
-            return followed(pushing.imagined(home, job))
+            return followed(pushing.imagined(home, job, allow_secrets=allow))
         announce(f"Pushing {len(job.snapshots)} snapshots of {shown(job.workspace.root_path)}")
-        return followed(pushing.send(home, job, Remote(url, asked.patience), replace=False, dry_run=asked.dry_run))
+        remote = Remote(url, asked.patience)
+        work = pushing.send(home, job, remote, replace=False, dry_run=asked.dry_run, allow_secrets=allow)
+        return followed(work)
     except RolloutsError as error:
         return pushing.not_sent(job, str(error))
 
@@ -208,6 +230,15 @@ def _cleaner(home: Archive, jobs: list[Job], push: Push, redaction: Redaction | 
     return cleaning.cleaner(home.home, dataset=push.name, known_secrets=known, verify=verify)
 
 
+def _tell_of_shapes(filling: rows.Rows, others: int) -> None:
+    """What a reader of the other shapes will miss; `others` are sessions whose rows are in the dataset already."""
+    if filling.left_out:
+        output.warn([f"the rows for training leave out: {'; '.join(filling.left_out)}"])
+    if others:
+        count = "1 session is" if others == 1 else f"{others} sessions are"
+        output.warn([f"{count} in the dataset already, and not added in other shapes: those go with new rows only"])
+
+
 def _pushed(home: Archive, push: Push, jobs: list[Job], asked: Asked, defaults: HubDefaults) -> Result:
     redaction = _engines(asked.redacting)
     workspaces = _owners(home, jobs, asked)
@@ -216,8 +247,11 @@ def _pushed(home: Archive, push: Push, jobs: list[Job], asked: Asked, defaults: 
     visibility = _visibility(push, asked, defaults, what)
     workspaces, made = _with_archives(home, workspaces, asked)
     plan = rows.plan(home, jobs, push, cleaning=repr(redaction))
-    filling = rows.Rows(home, push, _cleaner(home, [task.job for task in plan.tasks], push, redaction))
+    cleaner = _cleaner(home, [task.job for task in plan.tasks], push, redaction)
+    run = Run(Form(), bundles=bundles.folder(None), jobs=jobs)
+    filling = rows.Rows(home, push, cleaner, rows.Shapes(asked.shapes, run))
     good, bad = exporting.followed(filling.fill(plan.tasks), len(plan.tasks))
+    _tell_of_shapes(filling, plan.unchanged if asked.shapes else 0)
     # after the rows are made: what the second engine objects to stops these, too; before they go: they name these
     snapshots = Snapshots([_sent(home, job, asked) for job in workspaces], made)
     if asked.dry_run:
@@ -248,4 +282,5 @@ def publish(asked: Asked, defaults: HubDefaults) -> Result:
         plan = sessions.plan_all(home, asked.agent)
         output.warn(plan.notes)
         with _room(home) as folder, hub.opened(asked.name, seconds=asked.patience, scratch=folder) as push:
-            return _pushed(home, push, plan.jobs, asked, defaults)
+            jobs = sft.in_order(home, plan) if rows.SFT in asked.shapes else plan.jobs
+            return _pushed(home, push, jobs, asked, defaults)

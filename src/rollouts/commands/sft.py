@@ -67,7 +67,8 @@ def sft(
         plan = exporting.planned(home, wanted)
         jobs = rows.in_order(home, plan)
         run = Run(form, bundles=trace_bundles.folder(bundles), jobs=jobs)
-        cleaner = None if no_redact else rows.cleaner(home)
+        exporting.warn_unredacted(unredacted=no_redact)
+        cleaner = None if no_redact else exporting.cleaner(home, jobs)
         if wanted.session_id is None:
             written: list[Exported] = []
             work = _noted(rows.export_all(home, jobs, wanted.out, cleaner, run), written)

@@ -11,22 +11,12 @@ from rollouts.commands import exporting, output
 from rollouts.commands.capture import shown
 from rollouts.commands.exporting import Asked
 from rollouts.commands.options import AsJson
-from rollouts.export import cleaning, shapes
+from rollouts.export import shapes
 from rollouts.export.cleaning import Cleaner
 from rollouts.export.sessions import Done, Plan
 from rollouts.redact.report import Report
 from rollouts.storage import opening
 from rollouts.storage.archive import Archive
-
-
-def _cleaner(home: Archive, *, unredacted: bool) -> Cleaner | None:
-    """What takes secrets out of sessions: it knows those of each workspace and remote, too."""
-    if unredacted:
-        return None
-    workspaces = home.catalog.workspaces()
-    urls = (workspace.remote_url for workspace in workspaces if workspace.remote_url)
-    known = cleaning.secrets((workspace.root_path for workspace in workspaces), urls)
-    return cleaning.cleaner(home.home, known_secrets=known)
 
 
 def _report(good: list[Done]) -> Report | None:
@@ -74,13 +64,9 @@ def _say(form: str, wanted: Asked, good: list[Done], bad: list[Done], *, unredac
         raise typer.Exit(1)
 
 
-def _warn_unredacted(*, unredacted: bool) -> None:
-    if unredacted:
-        output.warn(["nothing is redacted: secrets and names stand in the output as the agent saw them"])
-
-
-def _trajectories(home: Archive, wanted: Asked, cleaner: Cleaner | None) -> tuple[list[Done], list[Done]]:
+def _trajectories(home: Archive, wanted: Asked, *, unredacted: bool) -> tuple[list[Done], list[Done]]:
     plan = exporting.planned(home, wanted)
+    cleaner = None if unredacted else exporting.cleaner(home, plan.jobs)
     if wanted.session_id is not None:
         return [shapes.export_trajectory(home, plan.jobs[0], wanted.out, cleaner)], []
     work = shapes.export_trajectories(home, plan.jobs, wanted.out, cleaner)
@@ -113,8 +99,8 @@ def atif(
     wanted = exporting.asked(agent, session, out, everything=everything)
     with opening.opened_for_reading(paths.home()) as home:
         output.warn(home.notes)
-        _warn_unredacted(unredacted=no_redact)
-        good, bad = _trajectories(home, wanted, _cleaner(home, unredacted=no_redact))
+        exporting.warn_unredacted(unredacted=no_redact)
+        good, bad = _trajectories(home, wanted, unredacted=no_redact)
     _say("atif", wanted, good, bad, unredacted=no_redact, as_json=as_json)
 
 
@@ -140,7 +126,8 @@ def traces(
     with opening.opened_for_reading(paths.home()) as home:
         output.warn(home.notes)
         plan = exporting.planned(home, wanted)
-        _warn_unredacted(unredacted=no_redact)
+        exporting.warn_unredacted(unredacted=no_redact)
         root = shapes.folder(wanted.out)
-        good, bad = _traces(home, plan, root, _cleaner(home, unredacted=no_redact), one=wanted.session_id is not None)
+        cleaner = None if no_redact else exporting.cleaner(home, plan.jobs)
+        good, bad = _traces(home, plan, root, cleaner, one=wanted.session_id is not None)
     _say("traces", wanted, good, bad, unredacted=no_redact, as_json=as_json)

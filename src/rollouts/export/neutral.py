@@ -31,19 +31,37 @@ class Neutral(Record):
     record: AgentRecord
     session: Session
     attached: Attached
-    origin: Mapping[str, Json]
-    """Where its snapshots are: remote_url, workspace_id; empty for a session that no workspace has."""
+    metadata: Json
+    """As in the envelope; None for a session that no workspace has."""
     report: Report | None
+    """None: nothing was looked for."""
+    more: Json = None
+    """What was cleaned with it."""
+
+    @property
+    def origin(self) -> Mapping[str, Json]:
+        """Where its snapshots are: remote_url, workspace_id; empty for a session that no workspace has."""
+        where = self.metadata
+        return {key: where[key] for key in ("remote_url", "workspace_id")} if isinstance(where, dict) else {}
 
 
-def _last_words(snapshots: Iterable[Snapshot]) -> dict[str, Json]:
+def _told(metadata: str) -> Json:
+    """What the hook was told as the last answer."""
+    try:
+        found = parse_foreign(metadata)
+    except ValueError:  # agent-rollouts 0.1 took any text
+        return None
+    return found.get("last_assistant_message") if isinstance(found, dict) else None
+
+
+def last_words(snapshots: Iterable[Snapshot]) -> dict[str, str]:
     """Key of a turn -> the answer that the hook at its end was told, which may never have reached the record."""
-    found: dict[str, Json] = {}
+    found: dict[str, str] = {}
     for snapshot in snapshots:
         ended = _END.fullmatch(snapshot.message_id)
-        told = parse_foreign(snapshot.metadata) if ended else None
-        if ended and isinstance(told, dict) and isinstance(told.get("last_assistant_message"), str):
-            found[ended[1]] = told["last_assistant_message"]
+        text = _told(snapshot.metadata) if ended else None
+        if ended and isinstance(text, str):
+            found[ended[1]] = text
     return found
 
 
@@ -82,20 +100,22 @@ def with_children(library: Library, material: Material) -> Material:
     return material._replace(record=dataclasses.replace(found, subagents=below))
 
 
-def neutral(material: Material, cleaner: Cleaner | None) -> Neutral:
+def neutral(material: Material, cleaner: Cleaner | None, more: Json = None) -> Neutral:
     """A session in the neutral form; the record, its metadata and what hooks were told are cleaned as one.
 
     Args:
         material: to be read while its library is held for reading.
         cleaner: None: nothing is taken out.
+        more: what else goes with it, and is cleaned with the rest.
 
     Raises:
         RolloutsError: it cannot be read, or the second engine still finds a secret.
     """
     metadata = envelope.metadata(material.workspace, material.snapshots)
-    more: Json = {"metadata": metadata, "last_words": _last_words(material.snapshots)}
+    beside: Json = {"metadata": metadata, "last_words": {**last_words(material.snapshots)}, "more": more}
     try:
-        clean = cleaning.cleaned(material.record, more, cleaner, what=f"session {material.session_id!r}")
+        what = f"{material.agent} session {material.session_id!r}"
+        clean = cleaning.cleaned(material.record, beside, cleaner, what=what)
         assert isinstance(clean.more, dict)  # noqa: S101 - for the type checker: shapes stay as they are
         told, where = clean.more["last_words"], clean.more["metadata"]
         words = {key: str(value) for key, value in told.items()} if isinstance(told, dict) else {}
@@ -104,6 +124,5 @@ def neutral(material: Material, cleaner: Cleaner | None) -> Neutral:
         raise RolloutsError(in_words(error)) from error
     except RecursionError as error:
         raise RolloutsError(f"session {material.session_id!r} is nested too deeply to be read") from error
-    origin = {key: where[key] for key in ("remote_url", "workspace_id")} if isinstance(where, dict) else {}
     snapshots = _named_anew(material.snapshots, where) if material.snapshots else []
-    return Neutral(clean.record, session, attach(session, snapshots), origin, clean.report)
+    return Neutral(clean.record, session, attach(session, snapshots), where, clean.report, clean.more["more"])

@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Generator, Iterable, Iterator, Mapping
+from collections.abc import Generator, Iterable, Mapping
 
 from rollouts import agents
 from rollouts.contracts import envelope, instants
 from rollouts.contracts.strict_json import Json, dump
 from rollouts.errors import DamagedCatalogError, RolloutsError
-from rollouts.export.cleaning import Cleaner, cleaned
+from rollouts.export import atif, sft, traces
+from rollouts.export.cleaning import Cleaner
 from rollouts.export.languages import Languages
 from rollouts.export.library import Job, Library, Material, in_words
+from rollouts.export.neutral import Neutral, neutral, with_children
 from rollouts.export.sessions import Done
+from rollouts.export.sft import Run
 from rollouts.facts import Source
 from rollouts.publish.hub import Push
 from rollouts.publish.rows import Row, UnfitRowError
@@ -25,6 +28,19 @@ from rollouts.storage.transcripts import Transcripts
 
 _VERSION = 1
 """Of what a row is made of; another one has every session read again."""
+
+
+SFT, ATIF, TRACES = "sft", "atif", "traces"
+SHAPES = (SFT, ATIF, TRACES)
+
+
+class Shapes(Record):
+    """In which other shapes sessions go beside their rows."""
+
+    names: frozenset[str]
+    """Of SHAPES."""
+    run: Run
+    """What the rows for training have in common."""
 
 
 class Task(Record):
@@ -127,10 +143,6 @@ def plan(archive: Archive, jobs: Iterable[Job], push: Push, *, cleaning: str) ->
 # Their rows
 
 
-def _pieces(material: Material) -> Iterator[bytes]:
-    yield from material.record.chunks()
-
-
 def _moment(text: str | None) -> str | None:
     """A moment in the form that rows have; None for what is none."""
     moment = instants.instant(text)
@@ -138,18 +150,31 @@ def _moment(text: str | None) -> str | None:
     return written if written is None or "." in written else written.replace("Z", ".000Z")
 
 
-def _row(material: Material, metadata: Json, replaced: Mapping[str, int], languages: tuple[str, ...]) -> Row:
-    """The row of a session that has been cleaned."""
+def _row(material: Material, found: Neutral, languages: tuple[str, ...]) -> Row:
+    """The row of a session that may leave."""
     line = envelope.pieces(
         material.session_id,
         material.agent,
         exported_at=sessions.now(),
-        session=_pieces(material),
-        metadata=metadata,
+        session=found.record.chunks(),
+        metadata=found.metadata,
     )
-    session = agents.reader(material.agent).session(material.record)
-    span = (_moment(session.started_at), _moment(session.ended_at))
-    return Row(b"".join(line), session.models, languages, *span, replaced)
+    span = (_moment(found.session.started_at), _moment(found.session.ended_at))
+    replaced = found.report.counts if found.report else {}
+    return Row(b"".join(line), found.session.models, languages, *span, replaced)
+
+
+def _trajectory(material: Material, found: Neutral) -> bytes:
+    """A session's row of the shape `atif`."""
+    head = dump({"agent": material.agent, "session_id": material.session_id})
+    line = atif.line(material.session_id, found).rstrip()
+    return head[:-1].encode() + b', "trajectory": ' + line + b"}"
+
+
+def _files(material: Material, found: Neutral) -> dict[str, bytes]:
+    """A session's files for trace viewers, by their paths in a dataset."""
+    made = traces.lines(material.session_id, found)
+    return {f"{TRACES}/{material.agent}/{trace.name}": b"".join(trace.lines) for trace in made}
 
 
 class Rows:
@@ -159,25 +184,34 @@ class Rows:
         pushed: how each session that was handed over looked, and the signature of its row.
     """
 
-    def __init__(self, archive: Archive, push: Push, cleaner: Cleaner | None) -> None:
-        self._archive, self._push, self._cleaner = archive, push, cleaner
+    def __init__(self, archive: Archive, push: Push, cleaner: Cleaner | None, shapes: Shapes) -> None:
+        self._archive, self._push, self._cleaner, self._shapes = archive, push, cleaner, shapes
         self._library, self._languages = Library(archive.home), Languages(archive)
         self.pushed: dict[sessions.Key, Pushed] = {}
 
-    def _made(self, job: Job) -> tuple[Material, Row]:
+    def _made(self, job: Job) -> tuple[Material, Row, int]:
+        """A session, its row and how many lines of it could not be read."""
+        names = self._shapes.names
         with self._library.reading():
-            found = self._library.material(self._archive, job)
-            metadata = envelope.metadata(found.workspace, found.snapshots)
-            what = f"{found.agent} session {job.session_id!r}"
-            clean = cleaned(found.record, metadata, self._cleaner, what=what)
-            found = found._replace(record=clean.record)
-            languages = self._languages.of(found.workspace) if found.workspace else ()
-            return found, _row(found, clean.more, clean.report.counts if clean.report else {}, languages)
+            material = self._library.material(self._archive, job)
+            if ATIF in names:
+                material = with_children(self._library, material)
+            more = sft.gathered(self._archive, material, self._shapes.run) if SFT in names else None
+            found = neutral(material, self._cleaner, more)
+            languages = self._languages.of(material.workspace) if material.workspace else ()
+            row = _row(material, found, languages)
+            shapes: dict[str, tuple[bytes, ...]] = {}
+            if SFT in names:
+                shapes[SFT] = tuple(sft.lines(material, found, self._shapes.run))
+            if ATIF in names:
+                shapes[ATIF] = (_trajectory(material, found),)
+            files = _files(material, found) if TRACES in names else {}
+            return material, row._replace(shapes=shapes, files=files), found.record.unreadable_lines
 
     def _tried(self, task: Task) -> Done:
         job = task.job
         try:
-            found, row = self._made(job)
+            found, row, unreadable = self._made(job)
         except (LeakError, DamagedCatalogError):  # no matter of one session
             raise
         except (RolloutsError, OSError) as error:
@@ -188,7 +222,7 @@ class Rows:
             return Done(job.session_id, found.agent, f"no dataset can hold it: {error}")
         if task.stamp:
             self.pushed[found.agent, job.session_id] = Pushed(task.stamp, signature)
-        return Done(job.session_id, found.agent, unreadable_lines=found.record.unreadable_lines)
+        return Done(job.session_id, found.agent, unreadable_lines=unreadable)
 
     def fill(self, tasks: Iterable[Task]) -> Generator[Done]:
         """Yields what became of each session; one that cannot be read, or that no dataset can hold, is left out.
@@ -199,6 +233,11 @@ class Rows:
         """
         for task in tasks:
             yield self._tried(task)
+
+    @property
+    def left_out(self) -> list[str]:
+        """What the rows for training do not have, in words."""
+        return [f"{what}: {count}" for what, count in sorted(self._shapes.run.notes.items()) if count]
 
     def remember(self) -> None:
         """Notes what is in the dataset now; to be called when the push has ended well."""

@@ -7,18 +7,18 @@ from typing import BinaryIO
 
 import msgspec
 
-from rollouts import agents, whole
-from rollouts.agents.attach import attach
+from rollouts import whole
 from rollouts.agents.session import Session
 from rollouts.contracts.instants import instant
 from rollouts.contracts.remote_url import without_credentials
-from rollouts.contracts.strict_json import Json, parse_foreign
+from rollouts.contracts.strict_json import Json
 from rollouts.errors import DamagedStoreError, RolloutsError
-from rollouts.export import cleaning, training
+from rollouts.export import training
 from rollouts.export.bundles import Bundles, exact
 from rollouts.export.chat import Notes
-from rollouts.export.cleaning import Clean, Cleaner
+from rollouts.export.cleaning import Cleaner
 from rollouts.export.library import Job, Library, Material, in_words
+from rollouts.export.neutral import Neutral, neutral
 from rollouts.export.sessions import Done, Plan
 from rollouts.export.training import Copies, Facts, Form, Spot
 from rollouts.models import Snapshot
@@ -32,7 +32,6 @@ PATCH_BYTES = 1 << 20
 _CUT = "[rollouts: the rest of this patch is left out; it is longer than {size} bytes]\n"
 LOST = "patches whose snapshots are damaged"
 UNREADABLE = "lines of records that could not be read"
-_LAST_WORDS = "last_assistant_message"
 
 
 class Run:
@@ -85,43 +84,7 @@ def in_order(archive: Archive, plan: Plan) -> list[Job]:
     return sorted(plan.jobs, key=key)
 
 
-def cleaner(archive: Archive) -> Cleaner:
-    """What takes out secrets, those of this home's workspaces and remotes among them. Raises as `cleaning.cleaner`."""
-    known = archive.catalog.workspaces()
-    urls = (workspace.remote_url for workspace in known)
-    found = cleaning.secrets((workspace.root_path for workspace in known), (url for url in urls if url))
-    return cleaning.cleaner(archive.home, known_secrets=found)
-
-
 # What belongs to a session
-
-
-def _metadata(snapshot: Snapshot) -> dict[str, Json]:
-    try:
-        found = parse_foreign(snapshot.metadata)
-    except ValueError:  # agent-rollouts 0.1 took any text
-        return {}
-    return found if isinstance(found, dict) else {}
-
-
-def _last_words(snapshots: Iterable[Snapshot]) -> Json:
-    """Turn -> what the hook at its end had as the last answer, which the agent's file may lack."""
-    found: dict[str, Json] = {}
-    for snapshot in snapshots:
-        turn, end, _ = snapshot.message_id.partition(":end")
-        text = _metadata(snapshot).get(_LAST_WORDS) if end else None
-        if isinstance(text, str):
-            found[turn] = text
-    return found
-
-
-def _session(material: Material, record: agents.raw.Record, words: Json) -> Session:
-    """The session in full. Raises RolloutsError when it cannot be read (an OSError would be the output's)."""
-    said = {key: text for key, text in words.items() if isinstance(text, str)} if isinstance(words, dict) else {}
-    try:
-        return agents.reader(material.agent).session(record, said)
-    except OSError as error:
-        raise RolloutsError(in_words(error)) from error
 
 
 def _patch(archive: Archive, before: Snapshot, after: Snapshot) -> str:
@@ -135,13 +98,13 @@ def _patch(archive: Archive, before: Snapshot, after: Snapshot) -> str:
     return text[: text.rfind(b"\n") + 1].decode(errors="replace") + _CUT.format(size=PATCH_BYTES)
 
 
-def _patches(archive: Archive, material: Material, words: Json, notes: Notes) -> Json:
+def _patches(archive: Archive, material: Material, notes: Notes) -> Json:
     """Number of a turn -> what it changed, of turns that have a snapshot before and one after."""
     found: dict[str, Json] = {}
     owner = material.workspace
     if owner is None or not material.snapshots:
         return found
-    around = attach(_session(material, material.record, words), material.snapshots).turns
+    around = neutral(material, None).attached.turns
     with archive.reading(owner):
         for number, turn in enumerate(around):
             if turn.before and turn.after:
@@ -158,13 +121,12 @@ def gathered(archive: Archive, material: Material, run: Run) -> Json:
     Raises:
         RolloutsError: the session cannot be read.
     """
-    words = _last_words(material.snapshots)
-    patches = _patches(archive, material, words, run.notes) if run.form.unit == training.TURN else {}
+    patches = _patches(archive, material, run.notes) if run.form.unit == training.TURN else {}
     try:
         sent = run.bundles.recorded(material.session_id) if material.agent == "codex" else None
     except OSError as error:
         raise RolloutsError(f"no bundles can be looked for: {in_words(error)}; name a folder with --bundles") from error
-    return {"last_words": words, "patches": patches, "sent": sent}
+    return {"patches": patches, "sent": sent}
 
 
 # Its lines
@@ -177,13 +139,13 @@ def _workspace(material: Material) -> Json:
     return {"id": owner.id, "remote_url": owner.remote_url and without_credentials(owner.remote_url)}
 
 
-def _spots(session: Session, material: Material, patches: Json) -> list[Spot]:
+def _spots(found: Neutral, patches: Json) -> list[Spot]:
     texts = patches if isinstance(patches, dict) else {}
-    found = []
-    for number, turn in enumerate(attach(session, material.snapshots).turns):
+    spots = []
+    for number, turn in enumerate(found.attached.turns):
         patch = texts.get(str(number))
-        found.append(Spot(turn.before, turn.after, patch if isinstance(patch, str) else None))
-    return found
+        spots.append(Spot(turn.before, turn.after, patch if isinstance(patch, str) else None))
+    return spots
 
 
 def _below(session: Session, run: Run) -> Iterator[Session]:
@@ -206,24 +168,23 @@ def _line(row: dict[str, Json]) -> bytes:
         raise RolloutsError("a tool was called with arguments that are nested too deeply") from None
 
 
-def lines(material: Material, clean: Clean, run: Run) -> Iterator[bytes]:
+def lines(material: Material, found: Neutral, run: Run) -> Iterator[bytes]:
     """The rows of a session and of its subagents, a line of JSON each.
 
     Args:
         material: the session as it was found.
-        clean: its record, and what `gathered` gave, as they may leave.
+        found: the same as it may leave, with what `gathered` gave.
         run: what the export has in common.
 
     Raises:
-        RolloutsError: the session cannot be read.
+        RolloutsError: a row cannot be written.
     """
-    more = clean.more if isinstance(clean.more, dict) else {}
-    session = _session(material, clean.record, more.get("last_words"))
-    sent, redacted = more.get("sent"), None if clean.report is None else clean.report.total
+    more = found.more if isinstance(found.more, dict) else {}
+    sent, redacted = more.get("sent"), None if found.report is None else found.report.total
     run.copies.begin()
-    for number, one in enumerate((session, *_below(session, run))):
+    for number, one in enumerate((found.session, *_below(found.session, run))):
         run.notes[UNREADABLE] += one.unreadable_lines
-        spots = [] if number else _spots(one, material, more.get("patches"))
+        spots = [] if number else _spots(found, more.get("patches"))
         facts = Facts(_workspace(material), spots, exact(sent, one.id), redacted)
         for row in training.rows(one, facts, run.form, run.copies, run.notes):
             yield _line(row)
@@ -241,16 +202,12 @@ def _write(archive: Archive, library: Library, job: Job, tools: tuple[Cleaner | 
     cleaner, run = tools
     with library.reading():
         material = _material(archive, library, job)
-        more = gathered(archive, material, run)
-        try:
-            clean = cleaning.cleaned(material.record, more, cleaner, what=f"session {job.session_id}")
-        except OSError as error:
-            raise RolloutsError(in_words(error)) from error
+        found = neutral(material, cleaner, gathered(archive, material, run))
         count = 0
-        for line in lines(material, clean, run):
+        for line in lines(material, found, run):
             file.write(line)
             count += 1
-    return Exported(Done(job.session_id, material.agent), count, None if clean.report is None else clean.report.total)
+    return Exported(Done(job.session_id, material.agent), count, None if found.report is None else found.report.total)
 
 
 def export_one(archive: Archive, job: Job, path: str, cleaner: Cleaner | None, run: Run) -> Exported:

@@ -26,7 +26,7 @@ fails on what comes later (https://github.com/huggingface/datasets/issues/7222);
 SHAPES = {
     "sft": (
         *(("batch_id", "int64"), ("session_id", "string"), ("agent", "string"), ("model", "string")),
-        *(("unit", "string"), ("turn", "int64"), ("messages", "json"), ("tools", "json"), ("workspace", "json")),
+        *(("unit", "string"), ("turn", "int64"), ("messages", "[json]"), ("tools", "[json]"), ("workspace", "json")),
         *(("message_id", "string"), ("snapshot_before", "json"), ("snapshot_after", "json"), ("patch", "string")),
         *(("usage", "json"), ("redacted", "int64")),
     ),

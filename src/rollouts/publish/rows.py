@@ -18,7 +18,7 @@ _INTEGERS = range(-(1 << 63), 1 << 64)
 """What ujson reads; a number outside it makes a whole dataset unloadable."""
 _SIGNATURE_DIGITS = 32
 SHAPE = re.compile(r"(?!default$|train$)[a-z][a-z0-9]{0,31}")
-_FILE = re.compile(r"[a-z][a-z0-9]{0,31}(/[\w-][\w.-]{0,199}){1,4}", re.ASCII)
+_FILE = re.compile(r"[a-z][a-z0-9]{0,31}(/[\w-][\w.~-]{0,199}){1,4}", re.ASCII)
 
 
 class UnfitRowError(RolloutsError):

@@ -104,6 +104,7 @@ def _capture(home: Archive, path: str, session: str, message: str, agent: str | 
 def _steps(home: Archive, work: str) -> list[_Step]:
     steps = []
     for number, (what, change) in enumerate(_CHANGES, start=1):
+        _capture(home, work, _TURNS, f"turn-{number}", demo_session.AGENT)
         change(os.fsencode(work))
         taken, seconds = _capture(home, work, _TURNS, f"turn-{number}:end", demo_session.AGENT)
         steps.append(_Step(f"turn-{number}", what, taken, _digest(os.fsencode(work)), seconds))
@@ -176,12 +177,24 @@ def _show(home: Archive, steps: list[_Step]) -> None:
 def _export(home: Archive, scratch: str, work: str, steps: list[_Step]) -> None:
     """Exports the turns with a conversation, as it is done with those of real agents."""
     talk = [demo_session.Said(step.turn, f"Make this change: {step.what}", f"Done: {step.what}.") for step in steps]
-    done = demo_session.exported(home, os.path.realpath(scratch), _TURNS, work, talk)
-    if (done.turns, done.snapshots) != (len(steps), len(steps)):
+    place = os.path.realpath(scratch)
+    plan = demo_session.taken_in(home, place, _TURNS, work, talk)
+    done = demo_session.exported(home, place, plan)
+    if (done.turns, done.snapshots) != (len(steps), 2 * len(steps)):
         raise RolloutsError(f"{done.turns} turns and {done.snapshots} snapshots were exported; please report this")
     what = f"{done.rows} row of JSON lines ({output.size(done.bytes)})"
     output.line(
         f"exported the conversation: {what}, its {done.turns} turns and the {done.snapshots} snapshots around them"
+    )
+    rows = demo_session.trained(home, place, plan)
+    changed = sum(
+        before.taken.snapshot.tree != after.taken.snapshot.tree for before, after in itertools.pairwise(steps)
+    )
+    if (rows.rows, rows.patches) != (len(steps), changed):
+        raise RolloutsError(f"{rows.rows} training rows have {rows.patches} patches; please report this")
+    output.line(
+        f"exported {rows.rows} training rows ({output.size(rows.bytes)}): messages, the code before and after each turn, "
+        f"{rows.patches} patches"
     )
 
 

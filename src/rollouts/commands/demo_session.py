@@ -5,9 +5,12 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Iterable
+from typing import Any
 
 from rollouts import importing
-from rollouts.export import sessions
+from rollouts.export import cleaning, sessions, sft
+from rollouts.export.sessions import Plan
+from rollouts.export.training import TURN, Form
 from rollouts.record import Record
 from rollouts.storage.archive import Archive
 from rollouts.storage.sessions import now
@@ -24,9 +27,20 @@ class Said(Record):
 
 
 class Exported(Record):
+    """What was written: envelopes."""
+
     rows: int
     turns: int
     snapshots: int
+    bytes: int
+
+
+class Trained(Record):
+    """What was written: rows for training, one a turn."""
+
+    rows: int
+    patches: int
+    """Rows whose turn changed the code."""
     bytes: int
 
 
@@ -41,11 +55,16 @@ def _lines(session_id: str, cwd: str, turns: Iterable[Said]) -> Iterable[dict[st
         yield {"type": "assistant", "uuid": f"{turn.key}-answered", "message": message, **about}
 
 
-def exported(archive: Archive, scratch: str, session_id: str, cwd: str, turns: Iterable[Said]) -> Exported:
-    """Lays the conversation down where Claude Code would, takes it in, exports it, and reads what was written.
+def _read(path: str) -> list[Any]:
+    with open(path, encoding="utf-8") as file:
+        return [json.loads(line) for line in file]
+
+
+def taken_in(archive: Archive, scratch: str, session_id: str, cwd: str, turns: Iterable[Said]) -> Plan:
+    """Lays the conversation down where Claude Code would, and takes it in. Returns what is to be exported.
 
     Raises:
-        RolloutsError, OSError: one of these failed.
+        RolloutsError, OSError: it failed.
     """
     folder = f"{scratch}/agent/projects/demo"
     os.makedirs(folder)
@@ -53,11 +72,32 @@ def exported(archive: Archive, scratch: str, session_id: str, cwd: str, turns: I
     with open(f"{folder}/{session_id}.jsonl", "w", encoding="utf-8") as file:
         file.writelines(json.dumps(line) + "\n" for line in _lines(session_id, cwd, turns))
     importing.take(archive.home, AGENT, session_id)
+    return sessions.plan_all(archive, AGENT)
+
+
+def exported(archive: Archive, scratch: str, plan: Plan) -> Exported:
+    """Exports the conversation as it was recorded, and reads what was written.
+
+    Raises:
+        RolloutsError, OSError: it failed.
+    """
     path = f"{scratch}/sessions.jsonl"
-    plan = sessions.plan_all(archive, AGENT)
     list(sessions.export_all(archive, plan.jobs, path))
-    with open(path, encoding="utf-8") as file:
-        rows = [json.loads(line) for line in file]
+    rows = _read(path)
     records = [record for row in rows for record in row["session"]["records"]]
     asked = sum(record["type"] == "user" for record in records)
     return Exported(len(rows), asked, sum(len(row["metadata"]["snapshots"]) for row in rows), os.path.getsize(path))
+
+
+def trained(archive: Archive, scratch: str, plan: Plan) -> Trained:
+    """Exports the conversation as rows for training, without secrets, and reads what was written.
+
+    Raises:
+        RolloutsError, OSError: it failed.
+    """
+    path = f"{scratch}/sft.jsonl"
+    known = cleaning.secrets_of(archive, plan.jobs)
+    cleaner = cleaning.cleaner(archive.home, known_secrets=known, verify=False)
+    list(sft.export_all(archive, plan.jobs, path, cleaner, sft.Run(Form(TURN), jobs=plan.jobs)))
+    rows = _read(path)
+    return Trained(len(rows), sum(bool(row["patch"]) for row in rows), os.path.getsize(path))

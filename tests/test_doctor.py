@@ -458,7 +458,7 @@ def test_objects_that_lie_in_another_repository_are_taken_in(plain: Path, home: 
 def test_a_damaged_index_is_named_and_dropped(name: str, repo: Path, home: Path, tmp_path: Path) -> None:
     folder = store_of(home, snapshot(repo, "1")).parent
     data = (folder / name).read_bytes()
-    (folder / name).write_bytes(data[:-9] + b"x" + data[-8:])
+    (folder / name).write_bytes(data[:-9] + bytes([data[-9] ^ 1]) + data[-8:])
     check_mended(f"{folder / name} is damaged", snapshots=1)
     (repo / "a.txt").write_bytes(b"two\n")
     assert contents(restored(snapshot(repo, "2")["id"], tmp_path / "out")) == contents(repo)

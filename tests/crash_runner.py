@@ -10,6 +10,7 @@ left before; git processes that it started live on.
 from __future__ import annotations
 
 import contextlib
+import gc
 import inspect
 import io
 import json
@@ -67,7 +68,9 @@ def _child(request: dict[str, Any], out: IO[bytes], err: IO[bytes], lines: IO[by
     os.dup2(os.open(os.devnull, os.O_RDONLY), 0)
     os.dup2(out.fileno(), 1)
     os.dup2(err.fileno(), 2)
+    os.environ.clear()
     os.environ.update(request["env"])
+    os.chdir(request["cwd"])
     wire = _Tripwire(request["at"], request["signal"])
     code = ESCAPED
     try:
@@ -110,6 +113,8 @@ def _warm_up() -> None:
 if __name__ == "__main__":
     signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})  # until a fork is ready for it
     _warm_up()
+    gc.collect()
+    gc.freeze()  # no fork copies memory only to look whether it is in use
     for line in sys.stdin:
         sys.stdout.write(json.dumps(_answer(json.loads(line))) + "\n")
         sys.stdout.flush()

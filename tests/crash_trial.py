@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import atexit
 import json
 import os
 import queue
@@ -12,6 +13,7 @@ import subprocess
 import sys
 import time
 from concurrent.futures import ThreadPoolExecutor
+from functools import cache
 from pathlib import Path
 from typing import NamedTuple
 
@@ -48,7 +50,8 @@ class Runner:
 
     def call(self, home: Path, words: list[str], kill: Kill = NEVER) -> tuple[Result, int]:
         """Runs a command line. Returns how it ended, and how many distinct lines it ran."""
-        request = {"words": words, "env": {"ROLLOUTS_HOME": str(home)}, **kill._asdict()}
+        env = os.environ | {"ROLLOUTS_HOME": str(home)}
+        request = {"words": words, "env": dict(env), "cwd": os.getcwd(), **kill._asdict()}
         assert self.process.stdin
         assert self.process.stdout
         self.process.stdin.write(json.dumps(request).encode() + b"\n")
@@ -58,6 +61,15 @@ class Runner:
 
     def close(self) -> None:
         self.process.communicate()
+
+
+@cache
+def runners() -> tuple[Runner, ...]:
+    """One a processor, for all trials of this process: each start imports the whole program."""
+    started = tuple(Runner() for _ in range(os.cpu_count() or 1))
+    for runner in started:
+        atexit.register(runner.close)
+    return started
 
 
 class Scene(NamedTuple):
@@ -166,10 +178,12 @@ def examine(trial: Trial, killed: Result) -> None:
     later = trial.rows()
     assert not lost & later.keys(), "a deleted turn is back"
     assert set(later.values()) == scene.stays, later
-    if trial.run(["doctor"]).code:
+    doctor = trial.run(["doctor"])
+    if doctor.code:
         trial.ok("doctor", "--repair")
-    doctor = trial.ok("doctor")
-    assert "all is well" in doctor, doctor
+        doctor = trial.run(["doctor"])
+    assert doctor.code == 0, doctor
+    assert "all is well" in doctor.out, doctor
     assert trial.restored_rows() == later, "doctor changed what is listed"
     assert not (left := trial.leftovers()), left
 
@@ -188,26 +202,23 @@ def _try(scene: Scene, runner: Runner, folder: Path, kill: Kill) -> str:
 
 def run_trials(scene: Scene, folder: Path, kills: list[Kill]) -> list[str]:
     """Makes a trial for each kill, one a processor at a time. Returns what was wrong."""
-    runners: queue.SimpleQueue[Runner] = queue.SimpleQueue()
-    everyone = [Runner() for _ in range(os.cpu_count() or 1)]
-    for runner in everyone:
-        runners.put(runner)
+    free: queue.SimpleQueue[Runner] = queue.SimpleQueue()
+    for runner in runners():
+        free.put(runner)
 
     def one(number: int) -> str:
-        runner = runners.get()
+        runner = free.get()
         try:
             return _try(scene, runner, folder / f"trial {number}", kills[number])
         finally:
-            runners.put(runner)
+            free.put(runner)
 
-    with ThreadPoolExecutor(len(everyone)) as pool:
-        wrong = [said for said in pool.map(one, range(len(kills))) if said]
-    for runner in everyone:
-        runner.close()
-    return wrong
+    with ThreadPoolExecutor(len(runners())) as pool:
+        return [said for said in pool.map(one, range(len(kills))) if said]
 
 
-def _unharmed(scene: Scene, runner: Runner, folder: Path, kill: Kill) -> int:
+def _unharmed(scene: Scene, folder: Path, kill: Kill) -> int:
+    runner = runners()[0]
     trial = Trial(scene, runner, folder)
     words = [word.replace("{out}", str(trial.out)) for word in scene.words]
     result, lines = runner.call(trial.home, words, kill)
@@ -217,13 +228,10 @@ def _unharmed(scene: Scene, runner: Runner, folder: Path, kill: Kill) -> int:
 
 def extent(scene: Scene, folder: Path) -> tuple[int, float]:
     """How many distinct lines a scene's command runs when nothing ends it, and how many seconds it takes."""
-    runner = Runner()
-    lines = _unharmed(scene, runner, folder / "lines", _COUNT)
+    lines = _unharmed(scene, folder / "lines", _COUNT)
     started = time.monotonic()
-    _unharmed(scene, runner, folder / "seconds", NEVER)
-    seconds = time.monotonic() - started
-    runner.close()
-    return lines, seconds
+    _unharmed(scene, folder / "seconds", NEVER)
+    return lines, time.monotonic() - started
 
 
 def line_kills(lines: int, most: int, number: int = signal.SIGKILL) -> list[Kill]:

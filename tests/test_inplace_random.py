@@ -9,14 +9,13 @@ import json
 import random
 import shutil
 import signal
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from crash_runner import TOO_EARLY
-from crash_trial import NEVER, Kill, Runner
+from crash_trial import NEVER, Kill, Runner, runners
 from helpers import Found, contents, git, tree
 from random_tree import SEED, TURNS, RandomTree
 
@@ -25,10 +24,8 @@ GIVEN_UP = {0, 1, -9, 130, TOO_EARLY}  # done, done but for some paths, killed, 
 
 
 @pytest.fixture
-def runner() -> Iterator[Runner]:
-    running = Runner()
-    yield running
-    running.close()
+def runner() -> Runner:
+    return runners()[0]
 
 
 class _Trial:

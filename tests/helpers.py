@@ -30,6 +30,24 @@ class Result(NamedTuple):
     err: str
 
 
+def run_in(
+    env: Mapping[str, str],
+    *args: str | bytes | Path,
+    cwd: Path | None = None,
+    stdin: bytes = b"",
+    under: tuple[str, ...] = (),
+    program: Path | str = ROLLOUTS[0],
+) -> Result:
+    """Runs the installed program, or a copy, in this environment and no other; `under` is a command that starts it."""
+    itself = not under and str(program) == ROLLOUTS[0]
+    ran = warm.run(ROLLOUTS[0], args, cwd, env, stdin, SLOW) if itself else None
+    if ran is None:
+        command = [*under, program, *args]
+        done = subprocess.run(command, cwd=cwd, input=stdin, env=env, capture_output=True, timeout=SLOW, check=False)
+        ran = warm.Ran(done.returncode, done.stdout, done.stderr)
+    return Result(ran.code, ran.out.decode(errors="surrogateescape"), ran.err.decode(errors="replace"))
+
+
 def run(
     *args: str | bytes | Path,
     cwd: Path | None = None,
@@ -38,20 +56,7 @@ def run(
     under: tuple[str, ...] = (),
 ) -> Result:
     """Runs the installed program; `env` is added to this process's, `under` is a command that starts it."""
-    full = os.environ | (env or {})
-    ran = None if under else warm.run(ROLLOUTS[0], args, cwd, full, stdin, SLOW)
-    if ran:
-        return Result(ran.code, ran.out.decode(errors="surrogateescape"), ran.err.decode(errors="replace"))
-    done = subprocess.run(
-        [*under, *ROLLOUTS, *args],
-        cwd=cwd,
-        input=stdin,
-        env=full,
-        capture_output=True,
-        timeout=SLOW,
-        check=False,
-    )
-    return Result(done.returncode, done.stdout.decode(errors="surrogateescape"), done.stderr.decode(errors="replace"))
+    return run_in(os.environ | (env or {}), *args, cwd=cwd, stdin=stdin, under=under)
 
 
 def ok(*args: str | bytes | Path, cwd: Path | None = None, env: Mapping[str, str] | None = None) -> str:

@@ -29,20 +29,14 @@ _ROOM = 1 << 15
 """The bytes that a pipe takes for sure before anybody reads it."""
 STEADY = {"LANG", "LC_ALL", "VIRTUAL_ENV", "SYSTEMROOT", "LD_LIBRARY_PATH"}
 """What Python, the C library and imported modules may look at while they start, and tests seldom change."""
-_CHANGING = {"HOME", "PATH", "TMPDIR", "PAGER", "DO_NOT_TRACK"}
+_CHANGING = {
+    *("HOME", "PATH", "TMPDIR", "PAGER", "DO_NOT_TRACK"),
+    *("IS_SANDBOX", "DISABLE_AUTOUPDATER", "SCRIPTED"),  # of tests/agents_harness
+}
 _PROXIES = {"http_proxy", "https_proxy", "all_proxy", "no_proxy"}
 _READ_WHEN_RUN = (
-    "ROLLOUTS_",
-    "GIT_",
-    "SSH_",
-    "GH_",
-    "HF_",
-    "CLAUDE_",
-    "CODEX_",
-    "OPENCODE_",
-    "FAKE_",
-    "PYTEST_",
-    "COV_",
+    *("ROLLOUTS_", "GIT_", "SSH_", "GH_", "HF_", "XDG_", "FAKE_", "PYTEST_", "COV_"),
+    *("CLAUDE_", "CODEX_", "OPENCODE_", "ANTHROPIC_", "BUN_", "NPM_"),
 )
 
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import shutil
-import subprocess
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -14,7 +13,7 @@ from agents_harness import processes
 from agents_harness.driver import Driver, Room, Said, Turn
 from agents_harness.scenario import Scenario, Thread
 from agents_harness.server import Exchange, Model, serving
-from helpers import ROLLOUTS, SLOW, Result, contents, put
+from helpers import ROLLOUTS, Result, contents, put, run_in
 
 Contents = dict[bytes, tuple[str, bool, str]]
 
@@ -76,19 +75,7 @@ class Scene:
 
     def rollouts(self, *words: str | Path, env: dict[str, str] | None = None) -> Result:
         """Runs `rollouts` as the user who lives in this room."""
-        command = [self.program, *words]
-        full = self.driver.env | (env or {})
-        done = subprocess.run(
-            command,
-            cwd=self.room.workspace,
-            env=full,
-            input="",
-            capture_output=True,
-            text=True,
-            timeout=SLOW,
-            check=False,
-        )
-        return Result(done.returncode, done.stdout, done.stderr)
+        return run_in(self.driver.env | (env or {}), *words, cwd=self.room.workspace, program=self.program)
 
     def ok(self, *words: str | Path, env: dict[str, str] | None = None) -> str:
         """Runs `rollouts`, which must exit 0. Returns its stdout."""
@@ -119,13 +106,13 @@ class Scene:
         """Waits until all that goes on in the background has ended."""
         assert processes.quiet(self.driver.mark), "something still runs in the background"
 
-    def run(self) -> Run:
-        """Plays the scenario, and waits for what goes on in the background."""
+    def run(self, *, own_turns: bool = True) -> Run:
+        """Plays the scenario, and waits for what goes on in the background; asks the agent for its turns if wanted."""
         played = self.play()
         self.settle()
         session = self.driver.session
-        own_turns = self.driver.turns(session)
-        return Run(self.room.root, session, played, list(self.model.exchanges), own_turns=own_turns)
+        turns = self.driver.turns(session) if own_turns else []
+        return Run(self.room.root, session, played, list(self.model.exchanges), own_turns=turns)
 
     def configuration(self) -> dict[str, bytes]:
         """All files and folders where the user configures the agent, with their modes and content; no sessions."""

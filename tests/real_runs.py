@@ -72,7 +72,7 @@ def _once(factory: pytest.TempPathFactory, name: str, make: Callable[[Path], Run
 def _bare(name: str, root: Path) -> Run:
     with scene(DRIVERS[name], FIVE_TURNS, root) as at:
         before = at.configuration()
-        run = at.run()
+        run = at.run(own_turns=False)
         run.configurations.update(before=before, after=at.configuration())
         return run
 

@@ -108,7 +108,7 @@ def test_an_agent_goes_on_as_ever_when_its_hooks_cannot_work(name: str, kind: st
         at.setup()
         with harmed(at, kind) as more:
             at.driver.more |= more
-            run = at.run()
+            run = at.run(own_turns=False)
         at.driver.more.clear()
         same_as_first_turn(run, runs.bare(name))
         assert run.turns[0].said.seconds < runs.bare(name).turns[0].said.seconds + PATIENCE
@@ -125,7 +125,7 @@ def test_an_agent_goes_on_as_ever_when_rollouts_is_no_longer_there(name: str, ru
         own.setup()
         assert any(str(own.program).encode() in content for content in own.configuration().values())
         own.program.unlink()
-        run = own.run()
+        run = own.run(own_turns=False)
         same_as_first_turn(run, runs.bare(name))
         assert run.turns[0].said.err == runs.bare(name).turns[0].said.err
 
@@ -165,7 +165,7 @@ def test_hooks_that_are_killed_leave_the_home_sound_and_the_agent_alone(name: st
     with scene(DRIVERS[name], scenario, tmp_path / "scene") as at:
         at.setup()
         with Killer(at.driver.mark, seed=5) as killer:
-            run = at.run()
+            run = at.run(own_turns=False)
         assert killer.killed > 0 or scenario is ONE_TURN  # two hooks of 50 ms may be over before they are seen
         assert [turn.said.text for turn in run.turns] == [turn.said.text for turn in runs.bare(name).turns][
             : len(run.turns)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -14,6 +15,12 @@ from real_runs import Runs
 _KEPT = {"PATH", "LANG", "LC_ALL", "TMPDIR", "VIRTUAL_ENV", "SYSTEMROOT", "LD_LIBRARY_PATH"}
 _AGENTS = {"claude", "codex", "opencode"}
 _NOWHERE = "http://127.0.0.1:9"
+
+
+def pytest_configure() -> None:
+    """A shell starts what it puts in the background with SIGINT ignored, which all that tests start would inherit."""
+    if signal.getsignal(signal.SIGINT) == signal.SIG_IGN:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @pytest.fixture(scope="session")

@@ -23,6 +23,16 @@ def pytest_configure() -> None:
         signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
+def pytest_xdist_auto_num_workers() -> int:
+    """One more than there are processors: some tests wait for a time limit, a lock or an agent."""
+    return (os.cpu_count() or 1) + 1
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Real agents go first: they take longest, and they share runs, so one worker had better have most of them."""
+    items.sort(key=lambda item: item.get_closest_marker("agents") is None)
+
+
 @pytest.fixture(scope="session")
 def path_without_agents(tmp_path_factory: pytest.TempPathFactory) -> str:
     """PATH, with links to all else in the place of a directory that holds a coding agent."""

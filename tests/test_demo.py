@@ -18,7 +18,7 @@ def test_demo_shows_the_main_job_and_leaves_nothing_behind(repo: Path, tmp_path:
     assert "diff turn-4..turn-5" in out
     assert "exported the conversation: 1 row of JSON lines" in out
     assert "its 5 turns and the 10 snapshots around them" in out
-    assert re.search(r"exported 5 training rows \(.*\): messages, the code before and after each turn, 4 patches", out)
+    assert re.search(r"exported 5 training rows \(.*\): messages, the code around each turn, 4 patches", out)
     assert fingerprint(repo) == before
     assert os.listdir(scratch) == []
     assert not (sealed / ".rollouts").exists()

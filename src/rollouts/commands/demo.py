@@ -192,9 +192,9 @@ def _export(home: Archive, scratch: str, work: str, steps: list[_Step]) -> None:
     )
     if (rows.rows, rows.patches) != (len(steps), changed):
         raise RolloutsError(f"{rows.rows} training rows have {rows.patches} patches; please report this")
+    size = output.size(rows.bytes)
     output.line(
-        f"exported {rows.rows} training rows ({output.size(rows.bytes)}): messages, the code before and after each turn, "
-        f"{rows.patches} patches"
+        f"exported {rows.rows} training rows ({size}): messages, the code around each turn, {rows.patches} patches"
     )
 
 

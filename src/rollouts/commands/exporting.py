@@ -12,6 +12,7 @@ import typer
 from rollouts import agents
 from rollouts.commands import output, selecting
 from rollouts.commands.capture import shown
+from rollouts.contracts.strict_json import Json
 from rollouts.errors import UsageError
 from rollouts.export import sessions
 from rollouts.export.cleaning import Cleaner
@@ -127,6 +128,19 @@ def tell_redaction(report: Report | None) -> None:
     if report is not None:
         counts = ", ".join(f"{kind} {report.counts[kind]}" for kind in sorted(report.counts))
         output.line(f"redacted: {report.total} places{f' ({counts})' if counts else ''}")
+
+
+def redaction_json(good: Iterable[Done], *, unredacted: bool) -> Json:
+    """The report of an export that redacts; None when it was told not to."""
+    return None if unredacted else (redaction(good) or Report()).document()
+
+
+def tell_redacted(good: Iterable[Done], *, unredacted: bool) -> None:
+    """Prints what an export that redacts has done, or that it was told not to."""
+    if unredacted:
+        output.line("redacted: no")
+    else:
+        tell_redaction(redaction(good) or Report())
 
 
 def document(form: str, out: str, good: list[Done], bad: list[Done], facts: dict[str, object] | None = None) -> None:

@@ -75,7 +75,7 @@ def sft(
             _, bad = exporting.followed(work, len(jobs))
         else:
             written, bad = [rows.export_one(home, jobs[0], wanted.out, cleaner, run)], []
-    _tell(wanted, run, written, bad, as_json=as_json)
+    _tell(wanted, run, written, bad, unredacted=no_redact, as_json=as_json)
 
 
 def _noted(work: Generator[Exported], written: list[Exported]) -> Generator[Done]:
@@ -87,16 +87,18 @@ def _noted(work: Generator[Exported], written: list[Exported]) -> Generator[Done
             yield one.done
 
 
-def _tell(wanted: Asked, run: Run, written: list[Exported], bad: list[Done], *, as_json: bool) -> None:
+def _tell(
+    wanted: Asked, run: Run, written: list[Exported], bad: list[Done], *, unredacted: bool, as_json: bool
+) -> None:
     """Says what was done. Raises RolloutsError when there was nothing to write, and nothing failed."""
     count = sum(one.rows for one in written)
     _warn(run)
     if not count and not bad:
         raise RolloutsError("there is nothing to train on: no turn has a final answer; no file was written")
     if as_json:
-        _document(wanted, run, written, bad)
+        _document(wanted, run, written, bad, unredacted=unredacted)
     else:
-        _lines(wanted, run, written, bad)
+        _lines(wanted, run, written, bad, unredacted=unredacted)
     if bad:
         raise typer.Exit(1)
 
@@ -109,18 +111,13 @@ def _warn(run: Run) -> None:
         output.warn([f"{run.bundles.unread} trace bundles could not be read; `rollouts trace show` says why"])
 
 
-def _redacted(written: list[Exported]) -> int | None:
-    counts = [one.redacted for one in written if one.redacted is not None]
-    return sum(counts) if counts else None
-
-
-def _lines(wanted: Asked, run: Run, written: list[Exported], bad: list[Done]) -> None:
-    count, replaced = sum(one.rows for one in written), _redacted(written)
+def _lines(wanted: Asked, run: Run, written: list[Exported], bad: list[Done], *, unredacted: bool) -> None:
+    count = sum(one.rows for one in written)
     output.line(f"Exported sessions {len(written)}")
     output.line("format: sft")
     output.line(f"unit: {run.form.unit}")
     output.line(f"rows: {count}")
-    output.line(f"redacted: {'no' if replaced is None else f'{replaced} places'}")
+    exporting.tell_redacted([one.done for one in written], unredacted=unredacted)
     output.line(f"output: {shown(wanted.out) if count else 'none'}")
     if bad:
         output.line(f"not exported: {len(bad)}")
@@ -131,11 +128,10 @@ def _session_json(one: Exported) -> dict[str, object]:
         "session_id": one.done.session_id,
         "agent": one.done.agent,
         "rows": one.rows,
-        "redacted": one.redacted,
     }
 
 
-def _document(wanted: Asked, run: Run, written: list[Exported], bad: list[Done]) -> None:
+def _document(wanted: Asked, run: Run, written: list[Exported], bad: list[Done], *, unredacted: bool) -> None:
     count = sum(one.rows for one in written)
     output.document(
         {
@@ -145,7 +141,7 @@ def _document(wanted: Asked, run: Run, written: list[Exported], bad: list[Done])
             "exported": len(written),
             "failed": len(bad),
             "rows": count,
-            "redacted": _redacted(written),
+            "redaction": exporting.redaction_json([one.done for one in written], unredacted=unredacted),
             "left_out": {what: number for what, number in sorted(run.notes.items()) if number},
             "sessions": [_session_json(one) for one in written],
             "failures": [{"session_id": one.session_id, "agent": one.agent, "error": one.problem} for one in bad],

@@ -14,18 +14,11 @@ from rollouts.commands.options import AsJson
 from rollouts.export import shapes
 from rollouts.export.cleaning import Cleaner
 from rollouts.export.sessions import Done, Plan
-from rollouts.redact.report import Report
 from rollouts.storage import opening
 from rollouts.storage.archive import Archive
 
 
-def _report(good: list[Done]) -> Report | None:
-    reports = [done.report for done in good if done.report is not None]
-    return sum(reports[1:], reports[0]) if reports else None
-
-
 def _document(form: str, out: str, good: list[Done], bad: list[Done], *, unredacted: bool) -> None:
-    report = _report(good)
     sessions = [
         {"session_id": done.session_id, "agent": done.agent, "unreadable_lines": done.unreadable_lines}
         | ({"files": list(done.files)} if done.files else {})
@@ -37,7 +30,7 @@ def _document(form: str, out: str, good: list[Done], bad: list[Done], *, unredac
             **(output.path_fields(out, "output") if good else {"output": None}),
             "exported": len(good),
             "failed": len(bad),
-            "redaction": None if unredacted else (report or Report()).document(),
+            "redaction": exporting.redaction_json(good, unredacted=unredacted),
             "sessions": sessions,
             "failures": [{"session_id": one.session_id, "agent": one.agent, "error": one.problem} for one in bad],
         }
@@ -46,10 +39,9 @@ def _document(form: str, out: str, good: list[Done], bad: list[Done], *, unredac
 
 def _tell(form: str, out: str, good: list[Done], bad: list[Done], *, unredacted: bool) -> None:
     """Says what was done, in lines of `name: value`."""
-    report = _report(good)
     output.line(f"Exported sessions {len(good)}")
     output.line(f"format: {form}")
-    output.line(f"redacted: {'no' if unredacted else f'{report.total if report else 0} places'}")
+    exporting.tell_redacted(good, unredacted=unredacted)
     output.line(f"output: {shown(out) if good else 'none'}")
     if bad:
         output.line(f"not exported: {len(bad)}")

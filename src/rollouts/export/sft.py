@@ -63,7 +63,6 @@ class Exported(Record):
 
     done: Done
     rows: int = 0
-    redacted: int | None = None
 
 
 # Which sessions
@@ -207,7 +206,7 @@ def _write(archive: Archive, library: Library, job: Job, tools: tuple[Cleaner | 
         for line in lines(material, found, run):
             file.write(line)
             count += 1
-    return Exported(Done(job.session_id, material.agent), count, None if found.report is None else found.report.total)
+    return Exported(Done(job.session_id, material.agent, report=found.report), count)
 
 
 def export_one(archive: Archive, job: Job, path: str, cleaner: Cleaner | None, run: Run) -> Exported:

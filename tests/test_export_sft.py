@@ -59,7 +59,8 @@ def rows(out: Path) -> list[Row]:
     return found
 
 
-PLAIN = ("--no-redact",)  # which spares the 4 seconds that the engines of redaction need to begin
+PLAIN = ("--no-redact",)  # which spares the time that looking for secrets needs to begin
+SAID = "Warning: nothing is redacted: secrets and names stand in the output as the agent saw them\n"
 
 
 def export(
@@ -148,9 +149,9 @@ def test_one_session_is_asked_for_by_its_id(sealed: Path, tmp_path: Path) -> Non
         "exported": 1,
         "failed": 0,
         "rows": 1,
-        "redacted": None,
+        "redaction": None,
         "left_out": {},
-        "sessions": [{"session_id": CODEX, "agent": "codex", "rows": 1, "redacted": None}],
+        "sessions": [{"session_id": CODEX, "agent": "codex", "rows": 1}],
         "failures": [],
     }
     [row] = rows(out)
@@ -347,7 +348,7 @@ def test_what_is_left_out_is_counted(sealed: Path, plain: Path, tmp_path: Path) 
     result = run("export", "sft", *PLAIN, "--agent", "all", "--all", "--out", tmp_path / "out", "--unit", "turn")
     assert result.code == 0
     assert result.err == (
-        "Warning: left out: lines of records that could not be read: 1; turns without a final answer: 1\n"
+        SAID + "Warning: left out: lines of records that could not be read: 1; turns without a final answer: 1\n"
     )
 
 
@@ -433,7 +434,7 @@ def test_a_recording_that_cannot_be_read_is_told_and_the_record_is_taken(sealed:
     given = ("--bundles", tmp_path / "traces", "--out", out)
     result = run("export", "sft", *PLAIN, "--agent", "codex", "--session", CODEX, *given)
     assert result.code == 0
-    assert result.err == "Warning: 1 trace bundles could not be read; `rollouts trace show` says why\n"
+    assert result.err == SAID + "Warning: 1 trace bundles could not be read; `rollouts trace show` says why\n"
     assert rows(out)[0]["messages"][0]["content"] == "You are an agent.\n\n<permissions>"
 
 

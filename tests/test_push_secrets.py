@@ -91,7 +91,7 @@ def test_what_is_said_names_the_place_and_what_to_do_and_never_the_secret(work: 
     assert result.code == 1
     assert "Pushed snapshots 1\nskipped existing: 0\nstopped: 1\nworkspaces: 1\n" in result.out
     assert "github-pat in a, line 1; github-pat in b, line 1; github-pat in c, line 1; and 2 more" in result.out
-    assert "rollouts push --allow-secrets" in result.err
+    assert "If it is no secret: --allow-secrets" in result.err
     assert ".gitignore" in result.err
     assert result.err.count("\n") == 1
     spoken = result.out + result.err + json.dumps(push(work, code=1))

@@ -67,7 +67,6 @@ def sft(
         plan = exporting.planned(home, wanted)
         jobs = rows.in_order(home, plan)
         run = Run(form, bundles=trace_bundles.folder(bundles), jobs=jobs)
-        exporting.warn_unredacted(unredacted=no_redact)
         cleaner = None if no_redact else exporting.cleaner(home, jobs)
         if wanted.session_id is None:
             written: list[Exported] = []
@@ -92,9 +91,10 @@ def _tell(
 ) -> None:
     """Says what was done. Raises RolloutsError when there was nothing to write, and nothing failed."""
     count = sum(one.rows for one in written)
-    _warn(run)
     if not count and not bad:
         raise RolloutsError("there is nothing to train on: no turn has a final answer; no file was written")
+    exporting.warn_unredacted(unredacted=unredacted)
+    _warn(run)
     if as_json:
         _document(wanted, run, written, bad, unredacted=unredacted)
     else:

@@ -50,6 +50,7 @@ def _tell(form: str, out: str, good: list[Done], bad: list[Done], *, unredacted:
 
 def _say(form: str, wanted: Asked, good: list[Done], bad: list[Done], *, unredacted: bool, as_json: bool) -> None:
     """Says what was done, and ends with 1 when something was not."""
+    exporting.warn_unredacted(unredacted=unredacted)
     tell = _document if as_json else _tell
     tell(form, wanted.out, good, bad, unredacted=unredacted)
     if bad:
@@ -91,7 +92,6 @@ def atif(
     wanted = exporting.asked(agent, session, out, everything=everything)
     with opening.opened_for_reading(paths.home()) as home:
         output.warn(home.notes)
-        exporting.warn_unredacted(unredacted=no_redact)
         good, bad = _trajectories(home, wanted, unredacted=no_redact)
     _say("atif", wanted, good, bad, unredacted=no_redact, as_json=as_json)
 
@@ -118,7 +118,6 @@ def traces(
     with opening.opened_for_reading(paths.home()) as home:
         output.warn(home.notes)
         plan = exporting.planned(home, wanted)
-        exporting.warn_unredacted(unredacted=no_redact)
         root = shapes.folder(wanted.out)
         cleaner = None if no_redact else exporting.cleaner(home, plan.jobs)
         good, bad = _traces(home, plan, root, cleaner, one=wanted.session_id is not None)

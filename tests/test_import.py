@@ -74,7 +74,7 @@ def test_nothing_on_this_machine_is_no_error_and_mints_an_id(home: Path) -> None
     first = json.loads(ok("import", "--json"))["database_id"]
     assert first[14] == "4"
     assert json.loads(ok("import", "--json"))["database_id"] == first
-    assert query(home, "SELECT value FROM archive_facts") == [(first,)]
+    assert query(home, "SELECT value FROM archive_facts WHERE name = 'database_id'") == [(first,)]
 
 
 def test_only_the_agents_that_are_named_are_imported(sealed: Path) -> None:

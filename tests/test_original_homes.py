@@ -15,6 +15,7 @@ from typing import Any, NamedTuple
 import pytest
 
 from helpers import failure, ok, query, rows, run, snapshot
+from rollouts.storage import migrations
 
 DATA = Path(__file__).parent / "data"
 TABLES = {
@@ -133,7 +134,7 @@ def test_migration_adds_and_keeps_a_copy_of_the_old_catalog(original: Original, 
         old.deserialize(before)
         kept.deserialize((home / "rollouts.sqlite.v0-backup").read_bytes())
         assert list(old.iterdump()) == list(kept.iterdump())
-    assert query(home, "PRAGMA user_version") == [(7,)]
+    assert query(home, "PRAGMA user_version") == [(migrations.VERSION,)]
     for table, names in TABLES.items():
         assert columns(home, table)[: len(names)] == names
     for name in ("rollouts.sqlite", "rollouts.sqlite.v0-backup"):  # an archive's URL may hold a password

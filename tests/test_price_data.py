@@ -10,7 +10,7 @@ import pytest
 
 from rollouts.contracts.price_matching import PriceList
 from rollouts.contracts.pricing import effective, table
-from rollouts.price_data import reading
+from rollouts.price_data import installed, reading
 
 RATES = ("input_mtok", "output_mtok", "cache_write_mtok", "cache_read_mtok")
 BASE = "base"
@@ -60,7 +60,7 @@ def test_no_two_plain_names_of_makers_are_told_apart_by_punctuation_alone(prices
 
 def test_the_table_is_large_and_says_which_release_it_is() -> None:
     rows = effective((), embedded=reading.embedded(), custom=())
-    described = table(rows, embedded_version=reading.version())
+    described = table(rows, embedded_version=installed.version())
     assert described.effective_row_count > 2000
     assert described.source == "embedded"
     assert described.table_version.startswith("genai-prices-0.2.")

@@ -62,6 +62,11 @@ def _plain(words: list[str]) -> int | None:
 
         asked = turns.parse(words[1:])
         return turns.log(asked) if asked else None
+    if words[:2] == ["export", "sessions"]:
+        from rollouts.commands import summarizing  # noqa: PLC0415 - each way imports what it needs
+
+        given = summarizing.parse(words[2:])
+        return None if given is None else summarizing.export(given)
     return None
 
 

@@ -52,6 +52,20 @@ class SessionFacts(Record):
     total_output_tokens: int | None = None
     """None when the agent says nothing of tokens, as below."""
     peak_context_tokens: int | None = None
+    tool_failure_count: int | None = None
+    """Calls of tools that failed, as far as the agent says so."""
+    ending: str | None = None
+    """What came last: `user` or `assistant` for a message, `failure` for a tool's call that failed."""
+
+
+class Moments(Record):
+    """When messages of a session were: a run of them that takes the place of all that is known from its first on."""
+
+    session_id: str
+    ordinal: int
+    """The first one's number in its session, from 0."""
+    text: str
+    """A line a message: its time ("" when that is not known), and behind a space the model that wrote it."""
 
 
 class Usage(Record):
@@ -98,3 +112,5 @@ class Scan(Record):
     progress: Progress
     is_anew: bool
     """All of it was read: what is known from earlier looks has no meaning any more."""
+    moments: list[Moments]
+    """Of the messages that are new or went on."""

@@ -17,8 +17,9 @@ from rollouts.agents.agent import Log
 from rollouts.errors import RolloutsError
 from rollouts.facts import Scan, Slip, Source
 from rollouts.paths import Home
+from rollouts.price_data import installed
 from rollouts.record import Record
-from rollouts.storage import opening, projects, sessions, shelf_upkeep
+from rollouts.storage import figures, opening, projects, sessions, shelf_upkeep
 from rollouts.storage.archive import Archive
 from rollouts.storage.sessions import Known
 from rollouts.storage.transcripts import Draft, Transcripts
@@ -107,6 +108,7 @@ def carried_out(archive: Archive, plans: list[Plan]) -> Iterator[Step]:
         RolloutsError, OSError: the home cannot be written; what was told of before is in.
     """
     sessions.mint_database_id(archive.catalog)
+    _note_prices(archive)
     for one in plans:
         known = sessions.sources(archive.catalog, one.agent)
         changed = []
@@ -120,6 +122,25 @@ def carried_out(archive: Archive, plans: list[Plan]) -> Iterator[Step]:
         for batch in _batches(changed, _EXPORTED if taker.log.IS_EXPORTED else _SOURCES):
             yield from taker.take(batch)
         taker.take_back()
+
+
+def _note_prices(archive: Archive) -> None:
+    """Puts the prices of the installed release into the catalog, where reports have them at once.
+
+    Raises:
+        RolloutsError: their data cannot be read.
+    """
+    stamp = installed.stamp()
+    if figures.fact(archive.catalog, figures.PRICE_STAMP) == stamp:
+        return
+    from rollouts.contracts import pricing  # noqa: PLC0415 - 20 ms, once for each release of the data
+    from rollouts.price_data import reading  # noqa: PLC0415 - 0.3 s, as above
+
+    version, rows = installed.version(), tuple(reading.embedded())
+    described = pricing.table(rows, embedded_version=version)
+    facts = {figures.PRICE_STAMP: stamp, figures.PRICE_VERSION: version, figures.PRICE_DIGEST: described.rates_digest}
+    with archive.catalog:
+        figures.note_prices(archive.catalog, rows, facts)
 
 
 def _batches(sources: list[Source], most: int) -> Iterator[list[Source]]:
@@ -146,6 +167,7 @@ def take(home: Home, agent: str, session_id: str) -> None:
         return
     with opening.opened(home) as archive:
         sessions.mint_database_id(archive.catalog)
+        _note_prices(archive)
         for _ in _Taker(archive, agents.canonical(agent)).take(found):
             pass
     shelf_upkeep.tidy(home)

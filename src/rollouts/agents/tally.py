@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 
 import msgspec
 
-from rollouts.facts import MAX_PROMPT, MAX_TITLE, SessionFacts, Usage
+from rollouts.facts import MAX_PROMPT, MAX_TITLE, Moments, SessionFacts, Usage
 
 _MOMENT = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z")
 _MAX_TOKENS = (1 << 53) - 1
@@ -36,6 +36,8 @@ class Tally(msgspec.Struct, omit_defaults=True):
     tool_calls: int = 0
     output_tokens: int | None = None
     peak_context: int | None = None
+    tool_failures: int = 0
+    ending: str | None = None
 
     def seen(self, at: str | None) -> None:
         """Something of it happened at a moment."""
@@ -79,7 +81,34 @@ class Tally(msgspec.Struct, omit_defaults=True):
             tool_call_count=self.tool_calls,
             total_output_tokens=self.output_tokens,
             peak_context_tokens=self.peak_context,
+            tool_failure_count=self.tool_failures,
+            ending=self.ending,
         )
+
+    def failed(self) -> None:
+        """A call of a tool failed."""
+        self.tool_failures += 1
+        self.ending = "failure"
+
+
+class Clock:
+    """When the messages of a source's sessions were, as one look finds them."""
+
+    def __init__(self) -> None:
+        self._runs: dict[str, tuple[int, list[str]]] = {}
+
+    def said(self, tally: Tally, at: str | None, model: str | None = None) -> None:
+        """The last message of a session, which was counted already, was at a moment, or went on till then."""
+        first, entries = self._runs.setdefault(tally.session_id, (tally.messages - 1, []))
+        entry = f"{at or ''} {model}" if model else at or ""
+        if first + len(entries) == tally.messages:
+            entries[-1] = entry
+        else:
+            entries.append(entry)
+        tally.ending = "assistant" if model is not None else "user"
+
+    def moments(self) -> list[Moments]:
+        return [Moments(own, first, "\n".join(entries)) for own, (first, entries) in self._runs.items()]
 
 
 def first_line(text: str) -> str:

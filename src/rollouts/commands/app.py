@@ -23,6 +23,7 @@ from rollouts.commands import (
     show,
     snapshot,
     status,
+    summaries,
     trace,
     upkeep,
     workspaces,
@@ -66,6 +67,7 @@ export_app.callback(invoke_without_command=True)(export.export)
 export_app.command("sft")(sft.sft)
 export_app.command("atif")(shapes.atif)
 export_app.command("traces")(shapes.traces)
+export_app.command("sessions")(summaries.sessions)
 app.add_typer(export_app, name="export")
 hf_app.command("push")(hf.push)
 app.add_typer(hf_app, name="hf")

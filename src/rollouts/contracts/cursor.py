@@ -10,6 +10,7 @@ from __future__ import annotations
 import binascii
 import hashlib
 import hmac
+import json
 from base64 import urlsafe_b64decode, urlsafe_b64encode
 from collections.abc import Sequence
 
@@ -77,10 +78,10 @@ class Cursor(Record):
 
 
 def fingerprint(keys: Sequence[Key]) -> Print:
-    """A running SHA-256 over rows: each as a line of JSON, `[instant,"text","id"]`."""
+    """A running SHA-256 over rows: each as a line of JSON, `[instant, "text", "id"]`, in ASCII."""
     running = hashlib.sha256()
     for key in keys:
-        running.update(dump(key).encode() + b"\n")
+        running.update(f"{json.dumps(key)}\n".encode())
     return Print(len(keys), running.hexdigest())
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from datetime import UTC, datetime, timedelta
+from functools import lru_cache
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MICROSECOND = timedelta(microseconds=1)
@@ -11,6 +12,7 @@ _RFC3339 = re.compile(r"\d{4}-\d\d-\d\d[Tt ]\d\d:\d\d:\d\d(?:\.\d+)?(?:[Zz]|[+-]
 _DAY = re.compile(r"\d{4}-\d\d-\d\d")
 
 
+@lru_cache(1 << 15)  # the same few moments of a session are asked for a dozen times
 def instant(text: str | None) -> int | None:
     """Microseconds since 1970 of a moment with a time zone; None when the text is none."""
     if text is None or not _RFC3339.fullmatch(text):
@@ -29,7 +31,8 @@ def rfc3339(microseconds: int) -> str:
     """The moment in UTC, milliseconds only where they are not zero: `2026-07-03T12:00:00.999Z`."""
     moment = _at(microseconds)
     milliseconds = moment.microsecond // 1000
-    return moment.strftime("%Y-%m-%dT%H:%M:%S").rjust(19, "0") + (f".{milliseconds:03d}Z" if milliseconds else "Z")
+    text = moment.isoformat()[:19]  # in a tenth of the time of `strftime`
+    return f"{text}.{milliseconds:03d}Z" if milliseconds else f"{text}Z"
 
 
 def to_the_second(microseconds: int) -> str:

@@ -46,6 +46,8 @@ class Match(Record):
 
     def period(self, day: str) -> Period:
         """What holds on a UTC day, `YYYY-MM-DD`; on an unknown one (""), what holds last."""
+        if len(self.periods) == 1:
+            return self.periods[0]
         held = [period for period in self.periods if period.effective_from <= day] if day else self.periods
         return (held or self.periods[:1])[-1]
 

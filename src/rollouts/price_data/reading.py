@@ -9,13 +9,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from decimal import Decimal
-from importlib import metadata
-from importlib.util import find_spec, module_from_spec, spec_from_file_location
+from importlib.util import module_from_spec, spec_from_file_location
 from types import ModuleType
 
 from rollouts.contracts.price_matching import plain, undated
 from rollouts.contracts.pricing import EMBEDDED, Price, price
 from rollouts.errors import RolloutsError
+from rollouts.price_data.installed import data_path, version
 from rollouts.price_data.types import (
     ClauseEquals,
     ClauseOr,
@@ -28,17 +28,11 @@ from rollouts.price_data.types import (
     TieredPrices,
 )
 
-_PACKAGE = "genai_prices"
 _MAKERS = (
     *("anthropic", "openai", "google", "x-ai", "mistral", "deepseek", "moonshotai", "zai", "zhipuai", "minimax"),
     *("meta", "cohere", "cursor", "voyageai"),
 )
 """Who sells models under their plain names, in the order in which a name that two of them use is given."""
-
-
-def version() -> str:
-    """Which data this is: `genai-prices-0.2.3`."""
-    return f"genai-prices-{metadata.version('genai-prices')}"
 
 
 def _unreadable(reason: object) -> RolloutsError:
@@ -49,9 +43,7 @@ def _unreadable(reason: object) -> RolloutsError:
 
 def _data() -> ModuleType:
     """The module of the data, run beside the stand-ins."""
-    package = find_spec(_PACKAGE)
-    folder = next(iter(package.submodule_search_locations or ()), "") if package else ""
-    spec = spec_from_file_location("rollouts.price_data.data", f"{folder}/data.py")
+    spec = spec_from_file_location("rollouts.price_data.data", data_path())
     if spec is None or spec.loader is None:
         raise _unreadable("it has no data.py")
     module = module_from_spec(spec)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import _sqlite3 as sqlite3  # the package around it imports datetime, which costs 1 ms at each hook call
 import os
 import time
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from types import TracebackType
 
 from rollouts.errors import DamagedCatalogError, RolloutsError
@@ -29,7 +29,7 @@ _SNAPSHOT = (
     " agent, tree, files, bytes_new, skipped"
 )
 
-Value = str | bytes | int | None
+Value = str | bytes | int | float | None
 Counts = tuple[int, int, int]
 """Files, insertions, deletions."""
 
@@ -85,17 +85,20 @@ class Catalog:
     Args:
         path: the database file; made when it is not there. `:memory:` is one that is nowhere.
         immutable: nobody writes it, nor can: it is read without its locks and its log.
+        read_only: SQLite itself is to refuse any change.
 
     Raises:
         DamagedCatalogError: it is not a database, or malformed.
         RolloutsError: it cannot be opened, or a newer program wrote it.
     """
 
-    def __init__(self, path: str, *, immutable: bool = False) -> None:
+    def __init__(self, path: str, *, immutable: bool = False, read_only: bool = False) -> None:
         self.path = path
         try:
-            where = f"file:{_uri_path(path)}?immutable=1" if immutable else path
-            self._connection = sqlite3.connect(where, timeout=_REST_SECONDS, isolation_level=None, uri=immutable)
+            how = "mode=ro&immutable=1" if immutable else "mode=ro"
+            is_uri = immutable or read_only
+            where = f"file:{_uri_path(path)}?{how}" if is_uri else path
+            self._connection = sqlite3.connect(where, timeout=_REST_SECONDS, isolation_level=None, uri=is_uri)
         except sqlite3.Error as error:
             raise _words(error, path) from error
         try:
@@ -143,6 +146,19 @@ class Catalog:
     def rows(self, sql: str, *values: Value) -> list[tuple[Value, ...]]:
         """What a statement gives, for `sessions.py` and `scans.py`, the other rooms that hold SQL."""
         return self._rows(sql, *values)
+
+    def each(self, sql: str, *values: Value) -> Iterator[tuple[Value, ...]]:
+        """The same, a row at a time: however many there are, few are held."""
+        try:
+            yield from self._patiently(self._connection.execute, sql, values)
+        except sqlite3.Error as error:
+            raise _words(error, self.path) from error
+
+    def begin_reading(self) -> None:
+        """Begins a transaction in which nothing can be written, and all that is read is of one moment."""
+        self._rows("PRAGMA query_only = ON")
+        self._rows("BEGIN")
+        self._rows("SELECT 1 FROM sqlite_master LIMIT 1")  # the moment is that of the first look
 
     def write_all(self, sql: str, rows: Iterable[Sequence[Value]]) -> None:
         """Runs a statement once for each of some rows of values."""

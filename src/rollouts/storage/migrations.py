@@ -115,6 +115,28 @@ def _sessions_in_datasets(connection: sqlite3.Connection) -> None:
     )
 
 
+def _figures_of_sessions(connection: sqlite3.Connection) -> None:
+    """What summaries and reports need besides; sources are read again once, from their beginning."""
+    connection.execute(
+        "CREATE TABLE prices (pattern TEXT NOT NULL, effective_from TEXT NOT NULL, input REAL NOT NULL,"
+        " output REAL NOT NULL, cache_write REAL NOT NULL, cache_read REAL NOT NULL, source TEXT NOT NULL"
+        " CHECK (source IN ('embedded', 'fetched')), updated_at TEXT, PRIMARY KEY (pattern, effective_from))"
+        " WITHOUT ROWID"
+    )
+    connection.execute(
+        "CREATE TABLE moments (source INTEGER NOT NULL, session_id TEXT NOT NULL, ordinal INTEGER NOT NULL,"
+        " moments TEXT NOT NULL, PRIMARY KEY (source, session_id, ordinal),"
+        " FOREIGN KEY (source) REFERENCES sources(id) ON DELETE CASCADE) WITHOUT ROWID"
+    )
+    connection.execute("ALTER TABLE sessions ADD COLUMN tool_failure_count INTEGER")
+    connection.execute("ALTER TABLE sessions ADD COLUMN ending TEXT")
+    connection.execute("UPDATE sources SET size = -1, offset = 0, marks = '', state = ''")
+    connection.execute(
+        "INSERT INTO archive_facts SELECT 'cursor_secret', lower(hex(randomblob(32)))"
+        " WHERE EXISTS (SELECT 1 FROM archive_facts WHERE name = 'database_id')"
+    )
+
+
 MIGRATIONS: tuple[Callable[[sqlite3.Connection], None], ...] = (
     _as_agent_rollouts_0_1,
     _facts_of_a_snapshot,
@@ -123,6 +145,7 @@ MIGRATIONS: tuple[Callable[[sqlite3.Connection], None], ...] = (
     _sessions_of_agents,
     _files_looked_at_before_a_push,
     _sessions_in_datasets,
+    _figures_of_sessions,
 )
 VERSION = len(MIGRATIONS)
 

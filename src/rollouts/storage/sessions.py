@@ -15,7 +15,7 @@ from rollouts.storage.catalog import Catalog, Value
 _FACTS = (
     "parent_id, relationship, title, first_prompt, cwd, git_branch, version, model, started_at, ended_at,"
     " message_count, user_message_count, assistant_message_count, tool_call_count, total_output_tokens,"
-    " peak_context_tokens"
+    " peak_context_tokens, tool_failure_count, ending"
 )
 _USAGE = (
     "ordinal, session_id, at, model, input_tokens, output_tokens, cache_write_tokens, cache_read_tokens,"
@@ -24,6 +24,7 @@ _USAGE = (
 _SOURCE = "id, key, root_id, name, size, mtime_ns, offset, marks, state, unreadable_lines, unknown_records, kept"
 _TRACKED = "agent, session_id, parent_id, relationship, title, cwd, model, started_at, last_activity_at"
 
+_READ_AGAIN = "UPDATE sources SET size = -1, offset = 0, marks = '', state = ''"
 _KEPT_WHEN_UNKNOWN = {"first_prompt", "parent_id", "relationship"}
 _UPDATES = ", ".join(
     f"{name} = coalesce(excluded.{name}, sessions.{name})"
@@ -96,7 +97,10 @@ def database_id(catalog: Catalog) -> str | None:
 
 
 def mint_database_id(catalog: Catalog) -> str:
-    """`database_id`, made when there is none: a random UUID (version 4). Writes in a transaction of its own."""
+    """`database_id`, made when there is none: a random UUID (version 4). Writes in a transaction of its own.
+
+    With it goes the secret that cursors of exports are signed with: 32 random bytes, in hexadecimal digits.
+    """
     known = database_id(catalog)
     if known:
         return known
@@ -104,6 +108,7 @@ def mint_database_id(catalog: Catalog) -> str:
 
     with catalog:
         catalog.rows("INSERT OR IGNORE INTO archive_facts VALUES ('database_id', ?)", str(uuid.uuid4()))
+        catalog.rows("INSERT OR IGNORE INTO archive_facts VALUES ('cursor_secret', ?)", os.urandom(32).hex())
     return database_id(catalog) or ""
 
 
@@ -239,9 +244,12 @@ def drop_source(catalog: Catalog, agent: str, key: str) -> None:
 def ingest(catalog: Catalog, agent: str, found: Source, scan: Scan) -> None:
     """Takes in what a look into a source gave."""
     number = _add_source(catalog, agent, found, scan)
+    created: dict[Value, Value] = {}
     if scan.is_anew:
-        catalog.rows("DELETE FROM usage WHERE source = ?", number)
-        catalog.rows("DELETE FROM sessions WHERE source = ?", number)
+        known = catalog.rows("SELECT session_id, created_at FROM sessions WHERE source = ?", number)
+        created = {session_id: at for session_id, at in known}  # noqa: C416 - `dict` does not know that these are pairs
+        for table in ("usage", "moments", "sessions"):
+            catalog.rows(f"DELETE FROM {table} WHERE source = ?", number)
     catalog.write_all(
         f"INSERT INTO usage (source, agent, {_USAGE}) VALUES (?, ?{', ?' * len(Usage._fields)})"
         " ON CONFLICT (source, ordinal) DO UPDATE SET output_tokens = excluded.output_tokens,"
@@ -249,12 +257,19 @@ def ingest(catalog: Catalog, agent: str, found: Source, scan: Scan) -> None:
         " cache_read_tokens = excluded.cache_read_tokens, reasoning_tokens = excluded.reasoning_tokens",
         [(number, agent, *row) for row in scan.usage],
     )
+    catalog.write_all(
+        "INSERT OR REPLACE INTO moments VALUES (?, ?, ?, ?)", [(number, *run) for run in scan.moments if run.text]
+    )
     moment = now()
     catalog.write_all(
         f"INSERT INTO sessions (agent, session_id, {_FACTS}, source, last_activity_at, created_at)"
-        f" VALUES (?, ?{', ?' * 16}, ?, ?, ?) ON CONFLICT (agent, session_id) DO UPDATE SET"
+        f" VALUES (?, ?{', ?' * len(_FACTS.split(', '))}, ?, ?, ?) ON CONFLICT (agent, session_id) DO UPDATE SET"
         f" {_UPDATES}, source = excluded.source, last_activity_at = coalesce(excluded.ended_at, sessions.created_at)",
-        [(agent, *facts, number, facts.ended_at or facts.started_at or moment, moment) for facts in scan.sessions],
+        [
+            (agent, *facts, number, facts.ended_at or facts.started_at or entry, entry)
+            for facts in scan.sessions
+            for entry in (created.get(facts.session_id, moment),)
+        ],
     )
     if scan.is_anew and scan.usage and scan.usage[0].dedup_key and scan.sessions[0].relationship is None:
         _mark_fork(catalog, agent, scan)
@@ -294,7 +309,8 @@ def forget(catalog: Catalog, keys: Iterable[Key]) -> None:
         rows = catalog.rows("SELECT source FROM sessions WHERE agent = ? AND session_id = ?", agent, session_id)
         catalog.rows("DELETE FROM sessions WHERE agent = ? AND session_id = ?", agent, session_id)
         for (number,) in rows:
-            catalog.rows("DELETE FROM usage WHERE source = ? AND session_id = ?", number, session_id)
+            for table in ("usage", "moments"):
+                catalog.rows(f"DELETE FROM {table} WHERE source = ? AND session_id = ?", number, session_id)
             catalog.rows("DELETE FROM sources WHERE id = ? AND id NOT IN (SELECT source FROM sessions)", number)
         catalog.rows(
             "DELETE FROM sources WHERE agent = ? AND root_id = ? AND id NOT IN (SELECT source FROM sessions)",
@@ -306,7 +322,7 @@ def forget(catalog: Catalog, keys: Iterable[Key]) -> None:
 
 def forget_all(catalog: Catalog) -> None:
     """Forgets every session. The caller has begun a transaction."""
-    for table in ("usage", "sessions", "sources", "project_observations"):
+    for table in ("usage", "moments", "sessions", "sources", "project_observations"):
         catalog.rows(f"DELETE FROM {table}")
 
 
@@ -320,7 +336,12 @@ def adopt(catalog: Catalog, other: str) -> None:
     try:
         with catalog:
             for table in ("archive_facts", "sources", "sessions", "usage", "project_observations"):
-                catalog.rows(f"INSERT OR IGNORE INTO main.{table} SELECT * FROM older.{table}")
+                columns = ", ".join(str(row[1]) for row in catalog.rows(f"PRAGMA older.table_info({table})"))
+                catalog.rows(f"INSERT OR IGNORE INTO main.{table} ({columns}) SELECT {columns} FROM older.{table}")
+            if catalog.rows("SELECT 1 FROM older.sqlite_master WHERE name = 'moments'"):
+                catalog.rows("INSERT OR IGNORE INTO main.moments SELECT * FROM older.moments")
+            else:
+                catalog.rows(_READ_AGAIN)
     finally:
         catalog.rows("DETACH older")
 

@@ -13,7 +13,7 @@ import msgspec
 
 from rollouts.agents import places
 from rollouts.agents.lines import Lines, parsed
-from rollouts.agents.tally import Count, Tally, moment, tokens
+from rollouts.agents.tally import Clock, Count, Tally, moment, tokens
 from rollouts.facts import Progress, Scan, Slip, Source, Usage
 
 IS_EXPORTED = False
@@ -48,6 +48,7 @@ class _Tokens(msgspec.Struct):
 class _Block(msgspec.Struct):
     type: str | None = None
     text: str | None = None
+    is_error: bool | None = None
 
 
 class _Message(msgspec.Struct):
@@ -86,6 +87,8 @@ class _Answer(msgspec.Struct, array_like=True):
     ordinal: int
     output: int
     key: str | None = None
+    number: int = 0
+    """How many messages its session had with it."""
 
 
 class _State(msgspec.Struct, omit_defaults=True):
@@ -214,6 +217,7 @@ class _Reader:
         self.unreadable = before.unreadable_lines if before else 0
         self.unknown = before.unknown_records if before else 0
         self.usage: dict[int, Usage] = {}
+        self.clock = Clock()
         self.prompts: dict[str, str] = {}
         self.here = self.state.tallies[-1]
 
@@ -237,8 +241,7 @@ class _Reader:
         """Where and when it was, and which session it belongs to."""
         tally, trunk = self.here, self.state.tallies[0]
         if record.type in _COUNTED:
-            for own in {tally.session_id: tally, trunk.session_id: trunk}.values():
-                own.seen(moment(record.timestamp))
+            tally.seen(moment(record.timestamp))
             tally.cwd = tally.cwd or record.cwd
             tally.git_branch = record.git_branch or tally.git_branch
             tally.version = record.version or tally.version
@@ -260,11 +263,15 @@ class _Reader:
     def _asked(self, record: _Line, message: _Message) -> None:
         text = _text(message.content)
         if text is None:
+            for block in message.content or []:
+                if isinstance(block, _Block) and block.is_error:
+                    self.here.failed()
             return
         is_prompt = not (record.is_meta or record.is_summary) and not text.startswith((_INTERRUPTED, *_NOT_TYPED))
         if is_prompt:
             self._branch(record)
         self.here.messages += 1
+        self.clock.said(self.here, moment(record.timestamp))
         if is_prompt:
             self.here.user_messages += 1
             if not self.here.has_prompt:
@@ -292,14 +299,17 @@ class _Reader:
         self.here.tool_calls += sum(block.type in {"tool_use", "server_tool_use"} for block in blocks)
         answers = self.state.answers
         known = answers.get(message.id) if message.id else None
+        is_last = known is None or known.number == self.here.messages
         if known is None:
             self.here.messages += 1
             self.here.assistant_messages += 1
-            known = _Answer(-1, 0)
+            known = _Answer(-1, 0, number=self.here.messages)
             if message.id:
                 answers[message.id] = known
                 while len(answers) > _RECENT:
                     del answers[next(iter(answers))]
+        if is_last:
+            self.clock.said(self.here, moment(record.timestamp), message.model or "")
         usage = self._usage(record, message, known)
         if usage:
             self.usage[usage.ordinal] = usage
@@ -338,7 +348,9 @@ class _Reader:
         progress = Progress(lines.offset, lines.marks(), state, self.unreadable, self.unknown)
         facts = [tally.facts(self.prompts.get(tally.session_id)) for tally in self.state.tallies]
         usage = [self.usage[ordinal] for ordinal in sorted(self.usage)]
-        return Scan(root_id or trunk.session_id, self.source.name, facts, usage, progress, lines.is_anew)
+        return Scan(
+            root_id or trunk.session_id, self.source.name, facts, usage, progress, lines.is_anew, self.clock.moments()
+        )
 
 
 def _text(content: str | list[_Block] | None) -> str | None:

@@ -16,7 +16,7 @@ import msgspec
 
 from rollouts.agents import places
 from rollouts.agents.lines import Lines, parsed
-from rollouts.agents.tally import Count, Tally, moment, tokens
+from rollouts.agents.tally import Clock, Count, Tally, moment, tokens
 from rollouts.errors import RolloutsError
 from rollouts.facts import Progress, Scan, Slip, Source, Usage
 
@@ -86,6 +86,8 @@ class _Payload(msgspec.Struct):
     response_id: str | None = None
     turn_id: str | None = None
     thread_name: str | None = None
+    exit_code: Count = None
+    success: bool | None = None
     passed: _Passed | None = msgspec.field(default=None, name="internal_chat_message_metadata_passthrough")
 
 
@@ -252,6 +254,7 @@ class _Reader:
         self.unreadable = before.unreadable_lines if before else 0
         self.unknown = before.unknown_records if before else 0
         self.usage: list[Usage] = []
+        self.clock = Clock()
         self.prompt: str | None = None
 
     def take(self, line: bytes) -> None:
@@ -275,7 +278,7 @@ class _Reader:
             self.state.model = payload.model or self.state.model
             self.tally.cwd = self.tally.cwd or payload.cwd
         elif kind == "response_item":
-            self._item(payload)
+            self._item(payload, at)
         elif kind == "token_usage_record" and payload.usage:
             self._record(payload, payload.usage, at)
         elif kind == "event_msg":
@@ -315,7 +318,7 @@ class _Reader:
         if turn.turn_id and turn.turn_id > self.tally.session_id:
             self.state.is_copy = False
 
-    def _item(self, item: _Payload) -> None:
+    def _item(self, item: _Payload, at: str | None) -> None:
         if item.type not in _ITEMS:
             self.unknown += 1
         if self.state.is_copy:
@@ -325,19 +328,21 @@ class _Reader:
         if item.type in _CALLS or (item.type == "message" and item.role == "assistant"):
             self.tally.messages += 1
             self.tally.assistant_messages += 1
+            self.clock.said(self.tally, at, self.state.model or "")
         elif item.type == "message" and item.role == "user":
-            self._asked(item, _said(item))
+            self._asked(item, _said(item), at)
         elif item.type == "agent_message" and self.tally.relationship == "subagent":
             task, _, text = _said(item).partition("Payload:\n")  # which is encrypted, often
-            self._asked(item, text.strip() or task.partition("Task name:")[2].partition("\n")[0])
+            self._asked(item, text.strip() or task.partition("Task name:")[2].partition("\n")[0], at)
 
-    def _asked(self, item: _Payload, text: str) -> None:
+    def _asked(self, item: _Payload, text: str, at: str | None) -> None:
         """Only what a person, or the thread above, wrote: the surroundings are told in messages of the user, too."""
         kinds = item.passed.content_item_kinds if item.passed else None
         if not any(kind.startswith("user") for kind in kinds) if kinds else _INJECTED.match(text.lstrip()):
             return
         self.tally.messages += 1
         self.tally.user_messages += 1
+        self.clock.said(self.tally, at)
         if not self.tally.has_prompt:
             self.tally.has_prompt = True
             self.prompt = text
@@ -348,6 +353,8 @@ class _Reader:
             self._began(event)
         if event.type == "thread_name_updated":
             self.tally.name(event.thread_name, 3)
+        if event.success is False or (event.type == "exec_command_end" and tokens(event.exit_code)):
+            self.tally.failed()
         if event.type != "token_count" or not event.info or not event.info.last_token_usage:
             return
         total = event.info.total_token_usage
@@ -384,4 +391,6 @@ class _Reader:
         name = f"{tally.session_id}.jsonl" if is_part else "main.jsonl"
         state = msgspec.json.encode(self.state).decode()
         progress = Progress(lines.offset, lines.marks(), state, self.unreadable, self.unknown)
-        return Scan(root_id, name, [tally.facts(self.prompt)], self.usage, progress, lines.is_anew)
+        return Scan(
+            root_id, name, [tally.facts(self.prompt)], self.usage, progress, lines.is_anew, self.clock.moments()
+        )

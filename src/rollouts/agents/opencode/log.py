@@ -17,7 +17,7 @@ import msgspec
 from rollouts.agents import places
 from rollouts.agents.lines import parsed
 from rollouts.agents.opencode import exporting
-from rollouts.agents.tally import Count, Tally, moment_of, tokens
+from rollouts.agents.tally import Clock, Count, Tally, moment_of, tokens
 from rollouts.errors import RolloutsError
 from rollouts.facts import Progress, Scan, Slip, Source, Usage
 
@@ -58,10 +58,15 @@ class _Message(msgspec.Struct):
     time: _Time | None = None
 
 
+class _Call(msgspec.Struct):
+    status: str | None = None
+
+
 class _Part(msgspec.Struct):
     type: str | None = None
     text: str | None = None
     synthetic: bool | None = None
+    state: _Call | None = None
 
 
 class _Info(msgspec.Struct):
@@ -228,6 +233,7 @@ class _Reader:
         self.asked: list[str] = []
         self.prompt: str | None = None
         self.unreadable = 0
+        self.clock = Clock()
 
     def take(self, message_id: str, message: _Message | None) -> None:
         if message is None:
@@ -238,9 +244,11 @@ class _Reader:
         self.tally.messages += 1
         if message.role == "user":
             self.tally.user_messages += 1
+            self.clock.said(self.tally, at)
             self.asked.append(message_id)
         elif message.role == "assistant":
             self.tally.assistant_messages += 1
+            self.clock.said(self.tally, at, message.model_id or "")
             self._took(message_id, message, at)
 
     def _took(self, message_id: str, message: _Message, at: str | None) -> None:
@@ -262,13 +270,16 @@ class _Reader:
             self.unreadable += 1
         elif part.type == "tool":
             self.tally.tool_calls += 1
+            self.tally.tool_failures += part.state is not None and part.state.status == "error"
         elif part.type == "text" and self.prompt is None and message_id in self.asked[:1] and not part.synthetic:
             self.prompt = part.text or ""
 
     def scan(self, source: Source) -> Scan:
         """All of it."""
         progress = Progress(unreadable_lines=self.unreadable)
-        return Scan(source.root_id, source.name, [self.tally.facts(self.prompt)], self.usage, progress, is_anew=True)
+        facts = [self.tally.facts(self.prompt)]
+        moments = self.clock.moments()
+        return Scan(source.root_id, source.name, facts, self.usage, progress, is_anew=True, moments=moments)
 
 
 def _micro(dollars: float) -> int | None:

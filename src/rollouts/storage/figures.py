@@ -1,0 +1,153 @@
+"""The catalog's part that summaries and reports read: what sessions used, prices, and the archive's own facts."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+
+from rollouts.contracts.pricing import EMBEDDED, Price, price
+from rollouts.contracts.usage import Usage
+from rollouts.record import Record
+from rollouts.storage.catalog import Catalog
+
+_SESSION = (
+    "agent, session_id, source, parent_id, relationship, CASE WHEN user_message_count <= 1 THEN first_prompt END, cwd,"
+    " git_branch, started_at, ended_at, created_at, message_count, user_message_count, assistant_message_count,"
+    " total_output_tokens, peak_context_tokens, tool_call_count, tool_failure_count, ending"
+)
+_COUNTS = "input_tokens, output_tokens, cache_write_tokens, cache_read_tokens, reasoning_tokens"
+_USED = f"model, {_COUNTS}, cost_microusd, substr(coalesce(at, ?), 1, 10)"
+_IS_REQUEST = "(cost_microusd IS NOT NULL OR max({_COUNTS}) > 0)".replace("{_COUNTS}", _COUNTS)
+_PRICE = "pattern, effective_from, input, output, cache_write, cache_read, source, updated_at"
+PRICE_STAMP, PRICE_VERSION, PRICE_DIGEST = "price_stamp", "price_version", "price_digest"
+"""The archive's facts about the embedded prices: how their file looked, its release, and their digest."""
+
+Place = tuple[int, int]
+"""Where a request stands: its source, and its number in that."""
+
+
+class Row(Record):
+    """A session as it was ingested; its agent by the name that the rest of the program gives it."""
+
+    agent: str
+    session_id: str
+    source: int
+    parent_id: str | None
+    relationship: str | None
+    first_prompt: str | None
+    """Only of a session with at most one user message."""
+    cwd: str | None
+    git_branch: str | None
+    started_at: str | None
+    ended_at: str | None
+    created_at: str
+    message_count: int
+    user_message_count: int
+    assistant_message_count: int
+    total_output_tokens: int | None
+    peak_context_tokens: int | None
+    tool_call_count: int
+    tool_failure_count: int | None
+    ending: str | None
+
+
+class Kind(Record):
+    """That a session made requests of a kind: to a model, with a cost that the agent told or not."""
+
+    source: int
+    session_id: str
+    model: str
+    is_reported: bool
+    newest_day: str
+    """The UTC day of the last of them; "" when it is not known."""
+
+
+class Prices(Record):
+    """The table of prices that the catalog holds."""
+
+    rows: tuple[Price, ...]
+    version: str
+    """Which release of the embedded data it is; "" for none."""
+    rates_digest: str | None
+    """Its digest, without the user's rows."""
+
+
+def fact(catalog: Catalog, name: str) -> str | None:
+    """One of the archive's own facts."""
+    rows = catalog.rows("SELECT value FROM archive_facts WHERE name = ?", name)
+    return str(rows[0][0]) if rows else None
+
+
+def cursor_secret(catalog: Catalog) -> bytes | None:
+    """What cursors are signed with; None when the archive has none (any more)."""
+    try:
+        return bytes.fromhex(fact(catalog, "cursor_secret") or "") or None
+    except ValueError:
+        return None
+
+
+def sessions(catalog: Catalog) -> Iterator[Row]:
+    """Every session that was ingested."""
+    for row in catalog.each(f"SELECT {_SESSION} FROM sessions"):
+        yield Row._make(row)
+
+
+def requests(catalog: Catalog, source: int, session_id: str, began: str | None) -> Iterator[tuple[int, Usage]]:
+    """What one session used, in the order of its log, each request with its number there.
+
+    Args:
+        catalog: an open one.
+        source: what the session was read from.
+        session_id: its id.
+        began: the moment of requests whose own is not known.
+    """
+    sql = f"SELECT ordinal, {_USED} FROM usage WHERE source = ? AND session_id = ? ORDER BY ordinal"
+    for ordinal, *values in catalog.each(sql, began or "", source, session_id):
+        yield ordinal, Usage._make(values)  # type: ignore[misc] # the columns' types are the schema's
+
+
+def kinds(catalog: Catalog) -> Iterator[Kind]:
+    """What kinds of requests each session made, without looking at them one by one."""
+    sql = (
+        "SELECT source, session_id, model, cost_microusd IS NOT NULL, max(substr(coalesce(at, ''), 1, 10)) FROM usage"
+        f" WHERE {_IS_REQUEST} GROUP BY 1, 2, 3, 4"
+    )
+    for row in catalog.each(sql):
+        yield Kind._make(row)
+
+
+def copies(catalog: Catalog) -> set[Place]:
+    """The requests that stand in another session already: each belongs to the session that began first.
+
+    A session that only holds a copy of another's beginning comes after it, and one without messages after all.
+    """
+    twice = "SELECT dedup_key FROM usage WHERE dedup_key IS NOT NULL GROUP BY dedup_key HAVING count(*) > 1"
+    numbered = (
+        "SELECT u.source, u.ordinal, row_number() OVER (PARTITION BY u.dedup_key ORDER BY s.message_count = 0,"
+        " coalesce(s.started_at, s.created_at), s.relationship IS NOT NULL, u.session_id, u.source, u.ordinal) AS nth"
+        " FROM usage AS u JOIN sessions AS s ON s.agent = u.agent AND s.session_id = u.session_id"
+        f" WHERE u.dedup_key IN ({twice})"
+    )
+    rows = catalog.rows(f"SELECT source, ordinal FROM ({numbered}) WHERE nth > 1")
+    return {(int(source or 0), int(ordinal or 0)) for source, ordinal in rows}
+
+
+# Prices
+
+
+def prices(catalog: Catalog) -> Prices:
+    """The table of prices; empty before anything was imported."""
+    found = [
+        price(str(pattern), rates, source=str(source), updated_at=updated_at, effective_from=str(since) or None)  # type: ignore[arg-type] # the schema's types
+        for pattern, since, *rates, source, updated_at in catalog.rows(f"SELECT {_PRICE} FROM prices")
+    ]
+    return Prices(tuple(found), fact(catalog, PRICE_VERSION) or "", fact(catalog, PRICE_DIGEST))
+
+
+def note_prices(catalog: Catalog, rows: Iterable[Price], facts: Mapping[str, str]) -> None:
+    """Replaces the embedded prices and the facts about them. The caller has begun a transaction."""
+    catalog.rows("DELETE FROM prices WHERE source = ?", EMBEDDED)
+    catalog.write_all(
+        f"INSERT INTO prices ({_PRICE}) VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
+        [(row.pattern, row.effective_from or "", *row.rates, row.source, row.updated_at) for row in rows],
+    )
+    catalog.write_all("INSERT OR REPLACE INTO archive_facts VALUES (?, ?)", [*facts.items()])

@@ -43,6 +43,7 @@ SHARED_BY_COMMANDS = {
         "publishing",
         "published",
         "summarizing",
+        "bars",
     )
 }
 PACKAGES = {

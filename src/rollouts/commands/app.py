@@ -17,6 +17,7 @@ from rollouts.commands import (
     history,
     importing,
     remote,
+    reports,
     setup,
     sft,
     shapes,
@@ -44,6 +45,7 @@ app = typer.Typer(
 trace_app = typer.Typer(help="Recorded rollouts: reduce, show, read.", context_settings=_HELP, rich_markup_mode=None)
 export_app = typer.Typer(context_settings=_HELP, rich_markup_mode=None)
 hf_app = typer.Typer(help="Datasets on the Hugging Face Hub.", context_settings=_HELP, rich_markup_mode=None)
+usage_app = typer.Typer(help="What sessions used and cost.", context_settings=_HELP, rich_markup_mode=None)
 workspace_app = typer.Typer(help="Workspaces that the catalog knows.", context_settings=_HELP, rich_markup_mode=None)
 remote_app = typer.Typer(help="Archives that snapshots are pushed to.", context_settings=_HELP, rich_markup_mode=None)
 
@@ -71,6 +73,8 @@ export_app.command("sessions")(summaries.sessions)
 app.add_typer(export_app, name="export")
 hf_app.command("push")(hf.push)
 app.add_typer(hf_app, name="hf")
+usage_app.command("daily")(reports.daily)
+app.add_typer(usage_app, name="usage")
 app.command("demo")(demo.demo)
 remote_app.command("set")(remote.set_)
 remote_app.command("clear")(remote.clear)

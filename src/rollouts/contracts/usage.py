@@ -128,19 +128,20 @@ class Ledger:
         self._prices = prices
         self.by_model: dict[str, Sum] = {}
 
-    def add(self, usage: Usage) -> None:
-        """Counts one request, unless it is none: no model, or nothing used and nothing paid."""
+    def add(self, usage: Usage) -> bool:
+        """Counts one request, unless it is none: no model, or nothing used and nothing paid. Says whether it is one."""
         counts = usage[1:6]
         if min(counts) < 0 or max(counts) > MOST_TOKENS:
             usage = clamped(usage)
             counts = usage[1:6]
         microusd = usage.cost_microusd
         if usage.model in NO_MODEL or (microusd is None and not any(counts)):
-            return
+            return False
         source = COMPUTED if microusd is None else REPORTED
         if microusd is None and (match := self._prices.match(usage.model)):
             microusd = cost(usage, match.period(usage.day).rates)
         self.by_model.setdefault(usage.model, Sum()).add(counts, microusd, source=source, day=usage.day)
+        return True
 
     def merge(self, other: Ledger) -> None:
         """Adds what another one counted."""

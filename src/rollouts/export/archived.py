@@ -20,7 +20,7 @@ from rollouts.errors import RolloutsError
 from rollouts.record import Record
 from rollouts.storage import figures, sessions
 from rollouts.storage.catalog import Catalog
-from rollouts.storage.figures import Row
+from rollouts.storage.figures import Request, Row
 from rollouts.storage.sessions import Observation
 
 NO_PROJECT = "unknown"
@@ -119,7 +119,7 @@ class Projects:
         return {label: found.get(label, identity.UNKNOWN) for label in wanted}
 
 
-class _Stand(Record):
+class Stand(Record):
     """Where sessions ran, by the names of the contract."""
 
     agent: str
@@ -155,22 +155,22 @@ class Archived:
         self._copies: dict[int, set[int]] = {}
         for source, ordinal in figures.copies(catalog):
             self._copies.setdefault(source, set()).add(ordinal)
-        self._stands: dict[tuple[str, str | None, str | None], _Stand] = {}
+        self._stands: dict[tuple[str, str | None, str | None], Stand] = {}
 
-    def _stand(self, agent: str, cwd: str | None, branch: str | None) -> _Stand:
-        """What many sessions have in common, once in memory."""
-        known = self._stands.get((agent, cwd, branch))
+    def stand(self, row: Row) -> Stand:
+        """Where a session ran; what many have in common is in memory once."""
+        known = self._stands.get((row.agent, row.cwd, row.git_branch))
         if known is None:
-            name = AGENTS.get(agent, agent)
-            branch = None if name == "codex" else branch  # as in the contract's first version (1.2)
-            worktree = self.projects.worktree(cwd)
-            known = _Stand(name, cwd, branch, self.projects.label(cwd, branch), *worktree)
-            self._stands[agent, cwd, branch] = known
+            name = AGENTS.get(row.agent, row.agent)
+            branch = None if name == "codex" else row.git_branch  # as in the contract's first version (1.2)
+            worktree = self.projects.worktree(row.cwd)
+            known = Stand(name, row.cwd, branch, self.projects.label(row.cwd, branch), *worktree)
+            self._stands[row.agent, row.cwd, row.git_branch] = known
         return known
 
     def session(self, row: Row) -> Session:
         """A row of the catalog by the names of the contract."""
-        stand = self._stand(row.agent, row.cwd, row.git_branch)
+        stand = self.stand(row)
         last = row.ended_at if instant(row.ended_at) else last_activity(row.started_at, row.created_at)
         own = self._own.patterns
         return Session(
@@ -210,6 +210,13 @@ class Archived:
             if ordinal not in copies:
                 found.add(usage)
         return found
+
+    def requests(self) -> Iterator[Request]:
+        """What all sessions used, each request once."""
+        copies = self._copies
+        for request in figures.all_requests(self.catalog):
+            if request.source not in copies or request.ordinal not in copies[request.source]:
+                yield request
 
     def kinds(self, wanted: Mapping[tuple[int, str], str]) -> Ledger:
         """Which models some sessions used, and where their costs come from: one request stands for all of its kind.

@@ -50,6 +50,16 @@ class Row(Record):
     ending: str | None
 
 
+class Request(Record):
+    """What a request used, whose it was, and when."""
+
+    source: int
+    ordinal: int
+    session_id: str
+    at: str | None
+    usage: Usage
+
+
 class Kind(Record):
     """That a session made requests of a kind: to a model, with a cost that the agent told or not."""
 
@@ -103,6 +113,16 @@ def requests(catalog: Catalog, source: int, session_id: str, began: str | None) 
     sql = f"SELECT ordinal, {_USED} FROM usage WHERE source = ? AND session_id = ? ORDER BY ordinal"
     for ordinal, *values in catalog.each(sql, began or "", source, session_id):
         yield ordinal, Usage._make(values)  # type: ignore[misc] # the columns' types are the schema's
+
+
+def all_requests(catalog: Catalog) -> Iterator[Request]:
+    """What every session used, in the order in which sources were taken in."""
+    sql = (
+        f"SELECT source, ordinal, session_id, at, model, {_COUNTS}, cost_microusd, substr(coalesce(at, ''), 1, 10)"
+        " FROM usage"
+    )
+    for source, ordinal, session_id, at, *values in catalog.each(sql):
+        yield Request(source, ordinal, session_id, at, Usage._make(values))  # type: ignore[arg-type] # the schema's types
 
 
 def kinds(catalog: Catalog) -> Iterator[Kind]:

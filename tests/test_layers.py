@@ -44,6 +44,7 @@ SHARED_BY_COMMANDS = {
         "published",
         "summarizing",
         "bars",
+        "reporting",
     )
 }
 PACKAGES = {

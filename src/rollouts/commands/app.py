@@ -8,6 +8,7 @@ import typer
 
 from rollouts import __version__
 from rollouts.commands import (
+    activity,
     agents,
     archives,
     demo,
@@ -46,6 +47,7 @@ trace_app = typer.Typer(help="Recorded rollouts: reduce, show, read.", context_s
 export_app = typer.Typer(context_settings=_HELP, rich_markup_mode=None)
 hf_app = typer.Typer(help="Datasets on the Hugging Face Hub.", context_settings=_HELP, rich_markup_mode=None)
 usage_app = typer.Typer(help="What sessions used and cost.", context_settings=_HELP, rich_markup_mode=None)
+activity_app = typer.Typer(help="When agents were at work.", context_settings=_HELP, rich_markup_mode=None)
 workspace_app = typer.Typer(help="Workspaces that the catalog knows.", context_settings=_HELP, rich_markup_mode=None)
 remote_app = typer.Typer(help="Archives that snapshots are pushed to.", context_settings=_HELP, rich_markup_mode=None)
 
@@ -75,6 +77,8 @@ hf_app.command("push")(hf.push)
 app.add_typer(hf_app, name="hf")
 usage_app.command("daily")(reports.daily)
 app.add_typer(usage_app, name="usage")
+activity_app.command("report")(activity.report)
+app.add_typer(activity_app, name="activity")
 app.command("demo")(demo.demo)
 remote_app.command("set")(remote.set_)
 remote_app.command("clear")(remote.clear)

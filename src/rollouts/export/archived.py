@@ -211,10 +211,10 @@ class Archived:
                 found.add(usage)
         return found
 
-    def requests(self) -> Iterator[Request]:
-        """What all sessions used, each request once."""
+    def requests(self, *, start: str = "", end: str = "~") -> Iterator[Request]:
+        """What all sessions used, each request once; from a moment on and before another (`figures.all_requests`)."""
         copies = self._copies
-        for request in figures.all_requests(self.catalog):
+        for request in figures.all_requests(self.catalog, start=start, end=end):
             if request.source not in copies or request.ordinal not in copies[request.source]:
                 yield request
 

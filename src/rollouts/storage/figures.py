@@ -115,14 +115,38 @@ def requests(catalog: Catalog, source: int, session_id: str, began: str | None) 
         yield ordinal, Usage._make(values)  # type: ignore[misc] # the columns' types are the schema's
 
 
-def all_requests(catalog: Catalog) -> Iterator[Request]:
-    """What every session used, in the order in which sources were taken in."""
+def all_requests(catalog: Catalog, *, start: str = "", end: str = "~") -> Iterator[Request]:
+    """What every session used, in the order in which sources were taken in.
+
+    Args:
+        catalog: an open one.
+        start: the moment of the earliest ones, as the catalog writes it; those whose own is not known come along.
+        end: the moment before which they were.
+    """
     sql = (
         f"SELECT source, ordinal, session_id, at, model, {_COUNTS}, cost_microusd, substr(coalesce(at, ''), 1, 10)"
-        " FROM usage"
+        " FROM usage WHERE at IS NULL OR (at >= ? AND at < ?)"
     )
-    for source, ordinal, session_id, at, *values in catalog.each(sql):
+    for source, ordinal, session_id, at, *values in catalog.each(sql, start, end):
         yield Request(source, ordinal, session_id, at, Usage._make(values))  # type: ignore[arg-type] # the schema's types
+
+
+def moments(catalog: Catalog, source: int, session_id: str) -> list[tuple[str, str | None]]:
+    """When each message of a session was ("" when that is not known), and the model that wrote it."""
+    sql = "SELECT ordinal, moments FROM moments WHERE source = ? AND session_id = ? ORDER BY ordinal"
+    found: list[tuple[str, str | None]] = []
+    for first, text in catalog.rows(sql, source, session_id):
+        del found[int(first or 0) :]  # a later look saw these go on
+        for line in str(text).split("\n"):
+            at, space, model = line.partition(" ")
+            found.append((at, model if space else None))
+    return found
+
+
+def titles(catalog: Catalog) -> dict[tuple[int, str], str]:
+    """A session's source and id -> what it is called."""
+    rows = catalog.rows("SELECT source, session_id, title FROM sessions WHERE title IS NOT NULL")
+    return {(int(source or 0), str(own)): str(title) for source, own, title in rows}
 
 
 def kinds(catalog: Catalog) -> Iterator[Kind]:

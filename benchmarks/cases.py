@@ -30,6 +30,14 @@ MEMORY_MB = 60.0
 IMPORT_SECONDS = {"cold": 40.0, "warm": 2.0}
 """For 10,000 sessions of 240 MB."""
 IMPORT_MEMORY_MB = 80.0
+REPORTS: dict[tuple[str, ...], float | None] = {
+    ("export", "sessions", "--all", "--format", "ndjson"): 2.0,
+    ("export", "sessions"): 0.3,
+    ("usage", "daily", "--all", "--json"): 1.0,
+    ("activity", "report", "--preset", "month", "--date", "2026-01-15", "--json"): None,
+}
+"""Seconds of CPU for 10,000 sessions; an activity report of a month has two thirds of them."""
+EXPORT_MEMORY_MB = 60.0
 GROWTH_KB = 40.0
 PACKED_KB = 2.0
 
@@ -343,6 +351,18 @@ def rows_at(bench: Bench, files: int) -> Iterator[Row]:
         yield from packed_growth(bench, repository, files)
 
 
+def _reports(bench: Bench, home: Path, count: int) -> Iterator[Row]:
+    """What programs and people read of the sessions that were taken in."""
+    scale = max(count / 10_000, 0.1)
+    for words, target in REPORTS.items():
+        command = (bench.ours, *words)
+        rounds: list[Round] = [{"ours": cost(command, home=home)} for _ in range(FEW_ROUNDS)]
+        seconds = middle(rounds, "ours").cpu / 1000
+        yield Amount(" ".join(words[:3]), count, seconds, "s CPU", None if target is None else max(target * scale, 0.3))
+    command = (bench.ours, *next(iter(REPORTS)))
+    yield Amount("memory, export of sessions", count, peak_kb(command, home=home) / 1024, "MB", EXPORT_MEMORY_MB)
+
+
 def rows_of_import(bench: Bench, user: Path, count: int) -> Iterator[Row]:
     """Sessions of agents in a user's home, taken in by an empty home of ours, and looked at again."""
     sessions.make(user, count)
@@ -351,6 +371,7 @@ def rows_of_import(bench: Bench, user: Path, count: int) -> Iterator[Row]:
     for case, target in IMPORT_SECONDS.items():
         seconds = cost(command, home=home).cpu / 1000
         yield Amount(f"import of sessions, {case}", count, seconds, "s CPU", max(target * scale, 1.0))
+    yield from _reports(bench, home, count)
     again = bench.new_path()
     yield Amount("memory without git's, import", count, peak_kb(command, home=again) / 1024, "MB", IMPORT_MEMORY_MB)
     _drop(home, again)

@@ -107,7 +107,6 @@ class _Share:
     def __init__(self) -> None:
         self.time = {True: 0, False: 0}
         self.microusd = {True: 0, False: 0}
-        self.sessions: dict[bool, set[int]] = {True: set(), False: set()}
 
     @property
     def whole_time(self) -> int:
@@ -243,21 +242,21 @@ class _Count:
         self.whole = _Share()
         self.by: dict[str, dict[str, _Share]] = {"project": {}, "model": {}, "agent": {}}
         for span in self.spans:
-            self._add_span(span)
+            self.ones[span.session].worked(span)
         for number, one in enumerate(sessions):
             for spent in one.spent:
                 self._add_spent(number, spent)
+            self._share_out(number)
 
-    def _shares(self, number: int, model: str) -> list[_Share]:
-        """The sums that something of a session belongs to."""
+    def _share_out(self, number: int) -> None:
+        """Adds what a session did to the sums that it belongs to."""
         one = self.sessions[number]
-        keys = {"project": one.project, "agent": one.agent} | ({"model": model} if model else {})
-        return [self.whole, *(self.by[kind].setdefault(key, _Share()) for kind, key in keys.items())]
-
-    def _add_span(self, span: Span) -> None:
-        self.ones[span.session].worked(span)
-        for share in self._shares(span.session, span.model):
-            share.time[self.sessions[span.session].is_automated] += span.end - span.start
+        for model, (time, microusd) in self.ones[number].by_model.items():
+            keys = {"project": one.project, "agent": one.agent} | ({"model": model} if model else {})
+            shares = [self.by[kind].setdefault(key, _Share()) for kind, key in keys.items()]
+            for share in (self.whole, *shares):
+                share.time[one.is_automated] += time
+                share.microusd[one.is_automated] += microusd
 
     def _add_spent(self, number: int, spent: Spent) -> None:
         one, bucket = self.ones[number], self.sweep.bucket(spent.at)
@@ -266,8 +265,6 @@ class _Count:
         one.output_tokens += spent.output_tokens
         bucket.microusd += spent.microusd
         bucket.output_tokens += spent.output_tokens
-        for share in self._shares(number, spent.model):
-            share.microusd[self.sessions[number].is_automated] += spent.microusd
 
     def totals(self) -> dict[str, Json]:
         elapsed = self.asked.effective_end - self.asked.start

@@ -78,14 +78,17 @@ def cost(usage: Usage, rates: Rates) -> int:
     return (2 * _numerator(usage, rates) + rates.scale) // (2 * rates.scale)
 
 
+Counts = tuple[int, int, int, int, int]
+"""Tokens: input, output, cache write, cache read, reasoning."""
+
+
 class Sum:
     """Counters over requests to one model, or over such counters."""
 
     __slots__ = ("_unpriced", "counts", "microusd", "newest_day", "sources")
 
     def __init__(self) -> None:
-        self.counts = (0, 0, 0, 0, 0)
-        """Tokens: input, output, cache write, cache read, reasoning."""
+        self.counts: Counts = (0, 0, 0, 0, 0)
         self.microusd = 0
         self.sources: set[str] = set()
         """Where its costs come from: computed, reported."""
@@ -97,7 +100,7 @@ class Sum:
         """Whether there was a request, and each had a price: otherwise the cost is a lower bound."""
         return bool(self.sources) and not self._unpriced
 
-    def add(self, counts: tuple[int, int, int, int, int], microusd: int | None, *, source: str, day: str) -> None:
+    def add(self, counts: Counts, microusd: int | None, *, source: str, day: str) -> None:
         """Counts one request; None for a cost that is not known."""
         one, two, three, four, five = self.counts
         self.counts = (one + counts[0], two + counts[1], three + counts[2], four + counts[3], five + counts[4])
@@ -128,20 +131,23 @@ class Ledger:
         self._prices = prices
         self.by_model: dict[str, Sum] = {}
 
-    def add(self, usage: Usage) -> bool:
-        """Counts one request, unless it is none: no model, or nothing used and nothing paid. Says whether it is one."""
+    def add(self, usage: Usage) -> tuple[Counts, int | None] | None:
+        """Counts one request, unless it is none: no model, or nothing used and nothing paid.
+
+        Returns its tokens and its cost, which may not be known; None when it is none.
+        """
         counts = usage[1:6]
         if min(counts) < 0 or max(counts) > MOST_TOKENS:
             usage = clamped(usage)
             counts = usage[1:6]
         microusd = usage.cost_microusd
         if usage.model in NO_MODEL or (microusd is None and not any(counts)):
-            return False
+            return None
         source = COMPUTED if microusd is None else REPORTED
         if microusd is None and (match := self._prices.match(usage.model)):
             microusd = cost(usage, match.period(usage.day).rates)
         self.by_model.setdefault(usage.model, Sum()).add(counts, microusd, source=source, day=usage.day)
-        return True
+        return counts, microusd
 
     def merge(self, other: Ledger) -> None:
         """Adds what another one counted."""

@@ -85,12 +85,11 @@ class _Gathering:
             at = None if session is None else instant(request.at or session.started_at)
             if at is None or not asked.start <= at < asked.effective_end:
                 continue
-            ledger = Ledger(self.archived.tariff.prices)
             usage = request.usage if request.usage.day else request.usage._replace(day=rfc3339(at)[:10])
-            if ledger.add(usage):
-                self.used.merge(ledger)
-                total = ledger.total()
-                found.setdefault(key, []).append(Spent(at, usage.model, total.counts[1], total.microusd))
+            taken = self.used.add(usage)
+            if taken is not None:
+                counts, microusd = taken
+                found.setdefault(key, []).append(Spent(at, usage.model, counts[1], microusd or 0))
         return found
 
     def active(self) -> list[Active]:

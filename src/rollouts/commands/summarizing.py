@@ -6,8 +6,8 @@ import gc
 import sys
 from collections.abc import Iterable, Iterator, Mapping
 
-from rollouts import config, paths, whole
-from rollouts.commands import output, plain
+from rollouts import config, paths
+from rollouts.commands import plain
 from rollouts.contracts import summary
 from rollouts.contracts.cursor import MAX_LIMIT, CursorResetError
 from rollouts.contracts.filters import Asked, checked
@@ -127,6 +127,15 @@ def own(home: Home) -> Own:
     return Own(config.prices(home), config.automation(home))
 
 
+def _target(out: str) -> str:
+    """Where the file is to be written. Raises RolloutsError when it cannot be."""
+    from rollouts import whole  # noqa: PLC0415 - 15 ms, and most exports go to a pipe
+
+    if out in {"", "-"}:
+        raise RolloutsError("--out needs a FILE; without it the export goes to stdout")
+    return whole.target(out)
+
+
 def _answer(question: Question, form: str, target: str | None, *, undisturbed: bool) -> None:
     """Writes what is asked for to a file, or prints it: a page when all of it was read, more as it is read."""
     home = paths.home()
@@ -136,6 +145,8 @@ def _answer(question: Question, form: str, target: str | None, *, undisturbed: b
         answer = summaries.answer(catalog, question, own(home))
         pieces = shape(answer.head, answer.rows)
         if target is not None:
+            from rollouts import whole  # noqa: PLC0415 - as above
+
             with whole.replaced(target) as file:
                 file.writelines(piece.encode() for piece in pieces)
         elif question.everything:
@@ -153,10 +164,8 @@ def export(given: Given) -> int:
     """
     form, question = _format(given), _question(given)
     out = given.get("out")
-    if out in {"", "-"}:
-        raise RolloutsError("--out needs a FILE; without it the export goes to stdout")
+    target = None if out is None else _target(str(out))
     gc.disable()  # no rings among millions of small values: looking for them takes a third of the time
-    target = None if out is None else whole.target(str(out))
     try:
         try:
             _answer(question, form, target, undisturbed=True)
@@ -165,6 +174,6 @@ def export(given: Given) -> int:
                 raise  # some of it is out already
             _answer(question, form, target, undisturbed=False)
     except CursorResetError as reset:
-        output.say(reset.line)
+        sys.stderr.write(reset.line + "\n")  # machines read it, as the rest of what is printed here
         return _RESET
     return 0

@@ -33,9 +33,8 @@ class Savings:
     def add(self, usage: Usage) -> None:
         """Counts one request: what its cached tokens would have cost as input, less what they did."""
         written, read = usage.cache_write_tokens, usage.cache_read_tokens
-        match = self._prices.match(usage.model) if written or read else None
-        if match is not None:
-            rates = match.period(usage.day).rates
+        rates = self._prices.rates(usage.model, usage.day) if written or read else None
+        if rates is not None:
             spared = min(read, MOST_TOKENS) * (rates.input - rates.cache_read)
             spared += min(written, MOST_TOKENS) * (rates.input - rates.cache_write)
             self._by_scale[rates.scale] = self._by_scale.get(rates.scale, 0) + spared

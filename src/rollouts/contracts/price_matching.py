@@ -116,6 +116,7 @@ class PriceList:
         self._folded = _indexed(patterns, str.lower)
         self._plain = _indexed(patterns, plain)
         self._known: dict[str, Match | None] = {}
+        self._rates: dict[tuple[str, str], Rates | None] = {}
 
     def _canonical(self, model: str) -> str | None:
         for candidate in _candidates(model):
@@ -141,3 +142,11 @@ class PriceList:
             pattern = self.pattern(model)
             self._known[model] = None if pattern is None else Match(pattern, _periods(self._prices[pattern]))
         return self._known[model]
+
+    def rates(self, model: str, day: str) -> Rates | None:
+        """What a model costs on a UTC day ("" for an unknown one, as in `Match.period`); None when nothing is known."""
+        try:
+            return self._rates[model, day]
+        except KeyError:
+            match = self.match(model)
+            return self._rates.setdefault((model, day), match.period(day).rates if match else None)

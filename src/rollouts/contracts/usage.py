@@ -144,9 +144,12 @@ class Ledger:
         if usage.model in NO_MODEL or (microusd is None and not any(counts)):
             return None
         source = COMPUTED if microusd is None else REPORTED
-        if microusd is None and (match := self._prices.match(usage.model)):
-            microusd = cost(usage, match.period(usage.day).rates)
-        self.by_model.setdefault(usage.model, Sum()).add(counts, microusd, source=source, day=usage.day)
+        if microusd is None and (rates := self._prices.rates(usage.model, usage.day)):
+            microusd = cost(usage, rates)
+        known = self.by_model.get(usage.model)
+        if known is None:
+            known = self.by_model[usage.model] = Sum()
+        known.add(counts, microusd, source=source, day=usage.day)
         return counts, microusd
 
     def merge(self, other: Ledger) -> None:

@@ -55,25 +55,25 @@ class _Count:
         self._sessions = _sessions(archived, asked.agents)
 
     def _is_asked_for(self, date: str) -> bool:
-        first, last = self._asked.first, self._asked.last
-        return (first is None and last is None) or (date != "" and (first or "") <= date <= (last or "9999"))
+        return date != "" and (self._asked.first or "") <= date <= (self._asked.last or "9999")
 
     def take(self, archived: Archived) -> None:
         calendar, sessions, known = self._asked.days, self._sessions, self.parts
+        is_limited = self._asked.first is not None or self._asked.last is not None
         for request in archived.requests():
-            key = (request.source, request.session_id)
+            source, _, session_id, at, usage = request
+            key = (source, session_id)
             session = sessions.get(key)
             if session is None:
                 continue
-            moment, usage = request.at or session.began, request.usage
-            date = calendar[moment]
-            if not self._is_asked_for(date):
+            date = calendar[at or session.began]
+            if is_limited and not self._is_asked_for(date):
                 continue
-            usage = usage if usage.day else usage._replace(day=moment[:10])
-            part = Part(date, session.project, session.agent)
-            ledger = known.get(part)
+            usage = usage if usage.day else usage._replace(day=session.began[:10])
+            part = (date, session.project, session.agent)
+            ledger = known.get(part)  # type: ignore[call-overload] # equal to the record, and made faster
             if ledger is None:
-                ledger = known[part] = Ledger(self.prices)
+                ledger = known[Part(*part)] = Ledger(self.prices)
             if ledger.add(usage):
                 self.active.add(key)
                 self.savings.add(usage)

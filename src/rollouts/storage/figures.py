@@ -127,8 +127,8 @@ def all_requests(catalog: Catalog, *, start: str = "", end: str = "~") -> Iterat
         f"SELECT source, ordinal, session_id, at, model, {_COUNTS}, cost_microusd, substr(coalesce(at, ''), 1, 10)"
         " FROM usage WHERE at IS NULL OR (at >= ? AND at < ?)"
     )
-    for source, ordinal, session_id, at, *values in catalog.each(sql, start, end):
-        yield Request(source, ordinal, session_id, at, Usage._make(values))  # type: ignore[arg-type] # the schema's types
+    for row in catalog.each(sql, start, end):
+        yield Request._make((*row[:4], Usage._make(row[4:])))
 
 
 def moments(catalog: Catalog, source: int, session_id: str) -> list[tuple[str, str | None]]:

@@ -141,5 +141,17 @@ def test_people_see_a_table_and_on_a_terminal_bars() -> None:
 
 
 @pytest.mark.usefixtures("full")
+def test_no_path_and_no_word_stands_in_a_report_that_is_to_have_none() -> None:
+    month = ("--preset", "month", "--date", "2026-07-01")
+    for words in (("usage", "daily", "--all", "--breakdown"), ("activity", "report", *month)):
+        redacted = ok(*words, "--json", "--redact-paths")
+        assert "/srv" in ok(*words, "--json")
+        assert "/srv" not in redacted
+        assert "first ask" not in redacted  # a prompt, and a title
+        name = f"{words[0]}-{words[1]}"
+        assert problems(name, json.loads(redacted)) == []
+
+
+@pytest.mark.usefixtures("full")
 def test_the_last_thirty_days_are_meant_where_nothing_is_said() -> None:
     assert daily("--timezone", "UTC") == daily("--timezone", "UTC", "--since", "30d")

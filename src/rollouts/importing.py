@@ -19,7 +19,7 @@ from rollouts.facts import Scan, Slip, Source
 from rollouts.paths import Home
 from rollouts.price_data import installed
 from rollouts.record import Record
-from rollouts.storage import figures, opening, projects, sessions, shelf_upkeep
+from rollouts.storage import opening, projects, sessions, shelf_upkeep
 from rollouts.storage.archive import Archive
 from rollouts.storage.sessions import Known
 from rollouts.storage.transcripts import Draft, Transcripts
@@ -131,14 +131,15 @@ def _note_prices(archive: Archive) -> None:
         RolloutsError: their data cannot be read.
     """
     stamp = installed.stamp()
-    if figures.fact(archive.catalog, figures.PRICE_STAMP) == stamp:
+    if sessions.fact(archive.catalog, sessions.PRICE_STAMP) == stamp:
         return
     from rollouts.contracts import pricing  # noqa: PLC0415 - 20 ms, once for each release of the data
     from rollouts.price_data import reading  # noqa: PLC0415 - 0.3 s, as above
+    from rollouts.storage import figures  # noqa: PLC0415 - as above
 
     version, rows = installed.version(), tuple(reading.embedded())
     described = pricing.table(rows, embedded_version=version)
-    facts = {figures.PRICE_STAMP: stamp, figures.PRICE_VERSION: version, figures.PRICE_DIGEST: described.rates_digest}
+    facts = {sessions.PRICE_STAMP: stamp, figures.PRICE_VERSION: version, figures.PRICE_DIGEST: described.rates_digest}
     with archive.catalog:
         figures.note_prices(archive.catalog, rows, facts)
 

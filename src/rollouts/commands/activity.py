@@ -121,6 +121,7 @@ def report(
     titles: Annotated[
         bool, typer.Option("--titles", help="Name sessions by their titles, which may be what was asked.")
     ] = False,
+    redact_paths: reporting.RedactPaths = False,
     as_json: AsJson = False,
 ) -> None:
     """When agents were at work, and at what cost.
@@ -133,7 +134,7 @@ def report(
     name, days = reporting.zone(timezone)
     typed = buckets.Asked(preset, date, start, end, bucket)
     asked_range = buckets.checked_range(typed, days=days, timezone=name, now=reporting.now())
-    asked = Asked(asked_range, project, reporting.agents(agent), titles)
+    asked = Asked(asked_range, project, reporting.agents(agent), titles, redact_paths)
     found = reporting.made(lambda catalog, own: reported(catalog, asked, own))
     if as_json:
         output.document(found)

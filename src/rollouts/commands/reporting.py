@@ -30,6 +30,8 @@ Timezone = Annotated[
 Agent = Annotated[str | None, typer.Option("--agent", metavar="NAME,...", help="Only these: claude, codex, opencode.")]
 _LOCALTIME = "/etc/localtime"
 
+RedactPaths = Annotated[bool, typer.Option("--redact-paths", help="Without paths of this machine in the JSON.")]
+
 
 def _local_zone() -> str:
     """The name of this machine's time zone; UTC where it has none."""

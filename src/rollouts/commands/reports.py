@@ -59,6 +59,7 @@ def daily(
     timezone: reporting.Timezone = None,
     agent: reporting.Agent = None,
     breakdown: Annotated[bool, typer.Option("--breakdown", help="By model, project and agent as well.")] = False,
+    redact_paths: reporting.RedactPaths = False,
     as_json: AsJson = False,
 ) -> None:
     """What sessions used and cost, day by day.
@@ -70,7 +71,7 @@ def daily(
     """
     _, days = reporting.zone(timezone)
     first, last = calendar.checked_range(since, until, everything=everything, now=days.at(reporting.now()))
-    asked = Daily(days, first, last, reporting.agents(agent), breakdown)
+    asked = Daily(days, first, last, reporting.agents(agent), breakdown, redact_paths)
     report = reporting.made(lambda catalog, own: reports.daily(catalog, asked, own))
     if as_json:
         output.document(report)

@@ -30,6 +30,7 @@ class Asked(Record):
     """By their names in contracts; none for all."""
     titles: bool = False
     """With what sessions are called, which may be what was asked of them first."""
+    redact_paths: bool = False
 
 
 class _Gathering:
@@ -124,6 +125,6 @@ def activity(catalog: Catalog, asked: Asked, own: Own) -> dict[str, Json]:
     projects = archived.projects.entries(session.project for session in active)
     return {
         "pricing": pricing_json(archived.tariff.table, archived.tariff.prices, gathering.used),
-        "projects": {label: project_json(found) for label, found in projects.items()},
+        "projects": {label: project_json(found, redact_paths=asked.redact_paths) for label, found in projects.items()},
         **report(active, asked.range),
     }

@@ -24,6 +24,7 @@ class Daily(Record):
     """By their names in contracts; none for all."""
     breakdown: bool = False
     """By project and agent as well."""
+    redact_paths: bool = False
 
 
 class _Session(Record):
@@ -104,7 +105,7 @@ def daily(catalog: Catalog, asked: Daily, own: Own) -> dict[str, Json]:
     projects = archived.projects.entries(session.project for session in sessions)
     return {
         "pricing": pricing_json(archived.tariff.table, count.prices, whole),
-        "projects": {label: project_json(found) for label, found in projects.items()},
+        "projects": {label: project_json(found, redact_paths=asked.redact_paths) for label, found in projects.items()},
         "daily": days(count.parts, count.prices, breakdown=asked.breakdown),
         "totals": totals(whole.total(), count.savings),
         "sessionCounts": session_counts((session.project, session.agent) for session in sessions),

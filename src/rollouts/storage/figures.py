@@ -8,6 +8,7 @@ from rollouts.contracts.pricing import EMBEDDED, Price, price
 from rollouts.contracts.usage import Usage
 from rollouts.record import Record
 from rollouts.storage.catalog import Catalog
+from rollouts.storage.sessions import fact
 
 _SESSION = (
     "agent, session_id, source, parent_id, relationship, CASE WHEN user_message_count <= 1 THEN first_prompt END, cwd,"
@@ -18,8 +19,8 @@ _COUNTS = "input_tokens, output_tokens, cache_write_tokens, cache_read_tokens, r
 _USED = f"model, {_COUNTS}, cost_microusd, substr(coalesce(at, ?), 1, 10)"
 _IS_REQUEST = "(cost_microusd IS NOT NULL OR max({_COUNTS}) > 0)".replace("{_COUNTS}", _COUNTS)
 _PRICE = "pattern, effective_from, input, output, cache_write, cache_read, source, updated_at"
-PRICE_STAMP, PRICE_VERSION, PRICE_DIGEST = "price_stamp", "price_version", "price_digest"
-"""The archive's facts about the embedded prices: how their file looked, its release, and their digest."""
+PRICE_VERSION, PRICE_DIGEST = "price_version", "price_digest"
+"""The archive's facts about the embedded prices: their release, and their digest."""
 
 Place = tuple[int, int]
 """Where a request stands: its source, and its number in that."""
@@ -79,12 +80,6 @@ class Prices(Record):
     """Which release of the embedded data it is; "" for none."""
     rates_digest: str | None
     """Its digest, without the user's rows."""
-
-
-def fact(catalog: Catalog, name: str) -> str | None:
-    """One of the archive's own facts."""
-    rows = catalog.rows("SELECT value FROM archive_facts WHERE name = ?", name)
-    return str(rows[0][0]) if rows else None
 
 
 def cursor_secret(catalog: Catalog) -> bytes | None:

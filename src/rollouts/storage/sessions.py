@@ -25,6 +25,8 @@ _SOURCE = "id, key, root_id, name, size, mtime_ns, offset, marks, state, unreada
 _TRACKED = "agent, session_id, parent_id, relationship, title, cwd, model, started_at, last_activity_at"
 
 _READ_AGAIN = "UPDATE sources SET size = -1, offset = 0, marks = '', state = ''"
+PRICE_STAMP = "price_stamp"
+"""The archive's fact that says how the file of the embedded prices looked when it was read."""
 _KEPT_WHEN_UNKNOWN = {"first_prompt", "parent_id", "relationship"}
 _UPDATES = ", ".join(
     f"{name} = coalesce(excluded.{name}, sessions.{name})"
@@ -90,10 +92,15 @@ def now() -> str:
     return f"{time.strftime('%Y-%m-%dT%H:%M:%S', time.gmtime(seconds))}.{nanoseconds // 1000000:03d}Z"
 
 
+def fact(catalog: Catalog, name: str) -> str | None:
+    """One of the archive's own facts."""
+    rows = catalog.rows("SELECT value FROM archive_facts WHERE name = ?", name)
+    return str(rows[0][0]) if rows else None
+
+
 def database_id(catalog: Catalog) -> str | None:
     """The id by which this catalog's summaries are told from another's; None before anything was ingested."""
-    rows = catalog.rows("SELECT value FROM archive_facts WHERE name = 'database_id'")
-    return str(rows[0][0]) if rows else None
+    return fact(catalog, "database_id")
 
 
 def mint_database_id(catalog: Catalog) -> str:

@@ -112,6 +112,26 @@ def test_a_snapshot_whose_tag_holds_another_is_named(hub: FakeHub, sealed: Path,
     assert len(hub.rows()) == 1
 
 
+def test_a_snapshot_with_a_key_in_a_file_is_stopped_and_keeps_no_session_back(
+    hub: FakeHub, sealed: Path, plain: Path, tmp_path: Path
+) -> None:
+    put(plain, "id_rsa", planted.made(planted.KINDS["rsa private key"][0], 1).encode())
+    one_session(sealed, plain)
+    archive = archives.bare(tmp_path / "a.git")
+    ok("remote", "set", plain, "--url", str(archive))
+    result = push("--private", "--json")
+    assert result.code == 1
+    assert f"Not pushed: snapshot of session {CLAUDE}, message turn-1 (stopped): " in result.err
+    assert "id_rsa, line 1" in result.err
+    assert "If it is no secret: --allow-secrets" in result.err
+    document = json.loads(result.out)
+    assert (document["added"], document["pushed_snapshots"]) == (1, 0)
+    assert document["workspaces"][0]["problems"][0]["status"] == "stopped"
+    assert git("for-each-ref", cwd=archive) == ""
+    assert json.loads(ok(*WORDS, "--allow-secrets", "--json"))["pushed_snapshots"] == 1
+    assert len(hub.rows()) == 1
+
+
 # Who may see it
 
 

@@ -1,6 +1,6 @@
 """A command that ends at any line or instant leaves garbage at most, never a lie.
 
-CRASH_DENSITY=4 ends them ten times as often; CRASH_SEED repeats what a failure printed.
+CRASH_DENSITY=4 ends them sixteen times as often; CRASH_SEED repeats what a failure printed.
 """
 
 from __future__ import annotations

@@ -173,9 +173,31 @@ def test_one_of_many_restores_to_the_same_place_wins(repo: Path, tmp_path: Path)
     out = tmp_path / "out"
     results = at_once(*[("restore", "--snapshot", row, "--dest", out / "same")] * MANY)
     assert sorted(result.code for result in results) == [0] + [1] * (MANY - 1)
-    assert all("destination already exists" in result.err for result in results if result.code)
+    assert all("destination already exists" in result.err for result in results if result.code), results
     assert [path.name for path in out.iterdir()] == ["same"]
     assert contents(out / "same") == contents(repo)
+
+
+OVERTAKEN = """
+import os, sys
+def overtake(event, arguments):
+    if event == "os.rename" and arguments[1] == sys.argv[-1]:
+        os.mkdir(sys.argv[-1])
+        open(sys.argv[-1] + "/theirs", "x").close()
+sys.addaudithook(overtake)
+from rollouts.cli import main
+main()
+"""
+
+
+def test_a_destination_made_in_the_last_instant_is_left_alone(repo: Path, tmp_path: Path) -> None:
+    """Between the last look and the rename."""
+    out = tmp_path / "out" / "same"
+    command = [sys.executable, "-c", OVERTAKEN, "restore", "--snapshot", snapshot(repo)["id"], "--dest", str(out)]
+    ended = subprocess.run(command, check=False, capture_output=True, text=True, timeout=SLOW)
+    assert ended.returncode == 1
+    assert f"Error: destination already exists: {out}" in ended.stderr, ended
+    assert [path.name for path in out.parent.rglob("*")] == ["same", "theirs"]
 
 
 SCRATCHING = """

@@ -6,6 +6,7 @@ Nothing in a store is trusted here: an archive may come from anywhere. The tree 
 from __future__ import annotations
 
 import contextlib
+import errno
 import os
 import stat
 from collections.abc import Sequence
@@ -17,6 +18,9 @@ from rollouts.record import Record
 from rollouts.storage.content import Content, content, part_of, prefixes
 from rollouts.storage.git_store import GitStore
 from rollouts.storage.scratch import not_written, sweep, umask
+
+_TAKEN = (errno.ENOTEMPTY, errno.EEXIST, errno.ENOTDIR)
+"""What the renaming of a directory to a name that is taken ends with, by file system and by what has the name."""
 
 
 class Restored(Record):
@@ -99,12 +103,16 @@ def write(store: GitStore, snapshot: Snapshot, destination: str, room: str, want
     if wanted.verify:
         _verify(store, chosen, tree, f"{room}/verify")
     _set_modes(os.fsencode(tree), chosen)
+    taken = RolloutsError(f"destination already exists: {destination}; another program made it meanwhile")
     if os.path.lexists(destination):
-        raise RolloutsError(f"destination already exists: {destination}; another program made it meanwhile")
+        raise taken
     root_mode = chosen.bits().get(b".")
     if root_mode is not None:
         os.chmod(tree, root_mode | stat.S_IWUSR)  # what may not be written cannot be renamed
-    os.rename(tree, destination)
+    try:
+        os.rename(tree, destination)
+    except OSError as error:  # made since that look
+        raise taken if error.errno in _TAKEN else error from error
     if root_mode is not None and not root_mode & stat.S_IWUSR:
         os.chmod(destination, root_mode)
     return Restored(snapshot, destination, len(chosen.entries))

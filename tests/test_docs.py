@@ -55,6 +55,11 @@ def test_no_summary_of_a_command_is_clipped_at_80_columns() -> None:
         assert "..." not in ok(*group, "--help", env={"COLUMNS": "80"}).partition("\nCommands:\n")[2]
 
 
+@pytest.mark.parametrize("page", [*ROOT.glob("*.md"), *ROOT.glob("docs/*.md")], ids=lambda page: page.name)
+def test_no_page_shows_where_two_changes_met(page: Path) -> None:
+    assert not re.search(r"(?<!\S)(<<<<<<<|=======|>>>>>>>)(?!\S)", page.read_text())
+
+
 def test_readme_names_each_page_of_the_documentation_and_no_other() -> None:
     linked = re.findall(r"\]\(docs/(.+?)\)", (ROOT / "README.md").read_text())
     assert sorted(linked) == sorted(page.name for page in (ROOT / "docs").glob("*.md"))

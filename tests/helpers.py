@@ -67,10 +67,10 @@ def ok(*args: str | bytes | Path, cwd: Path | None = None, env: Mapping[str, str
 
 
 def imported_by(*words: str | Path) -> set[str]:
-    """The top-level modules that a process has imported when it has run `rollouts`, which must exit 0."""
+    """The modules that a process has imported when it has run `rollouts`, which must exit 0."""
     code = (
         f"import sys\nfrom rollouts import cli\nassert cli.exit_code({[str(word) for word in words]!r}) == 0\n"
-        "print(*{name.partition('.')[0] for name in sys.modules})"
+        "print(*sys.modules)"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     return set(done.stdout.splitlines()[-1].split())

@@ -56,6 +56,14 @@ def test_version_is_the_packages() -> None:
     assert ok("--version") == "0.2.0\n"
 
 
+def test_a_command_imports_no_other_one(repo: Path) -> None:
+    """Each parameter of each command takes time to set up, and the whole program has hundreds."""
+    snapshot(repo)
+    imported = imported_by("workspace", "list", "--json")
+    assert {"rollouts.commands.app", "rollouts.commands.workspaces"} <= imported
+    assert not {f"rollouts.commands.{name}" for name in ("demo", "hf", "history", "export", "remote")} & imported
+
+
 def test_completion_is_shown() -> None:
     result = run("--show-completion", "bash")
     assert result.code == 0, result

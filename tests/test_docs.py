@@ -11,7 +11,7 @@ from typer.main import get_command
 
 from helpers import ok
 from rollouts import __version__
-from rollouts.commands.app import app
+from rollouts.commands.app import assembled
 
 ROOT = Path(__file__).parent.parent
 DOCS = (ROOT / "docs" / "commands.md").read_text()
@@ -21,7 +21,7 @@ COMMON = {"-h", "--help", "--install-completion", "--show-completion"}
 def commands() -> dict[str, set[str]]:
     """Command as typed -> its options."""
     found: dict[str, set[str]] = {}
-    pending = [("", get_command(app))]
+    pending = [("", get_command(assembled()))]
     while pending:
         name, command = pending.pop()
         below = getattr(command, "commands", {})

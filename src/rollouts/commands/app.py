@@ -2,97 +2,74 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from collections.abc import Callable, Mapping, Sequence
+from importlib import import_module
+from typing import Annotated, Any
 
 import typer
 
 from rollouts import __version__
-from rollouts.commands import (
-    activity,
-    agents,
-    archives,
-    demo,
-    diff,
-    export,
-    hf,
-    history,
-    importing,
-    remote,
-    reports,
-    setup,
-    sft,
-    shapes,
-    show,
-    snapshot,
-    status,
-    summaries,
-    trace,
-    upkeep,
-    workspaces,
-)
-from rollouts.commands.remote_defaults import defaults_app
 from rollouts.errors import RolloutsError
+from rollouts.record import Record
 
 _INTERRUPTED = 130
-_HELP = {"help_option_names": ["-h", "--help"]}
 
-app = typer.Typer(
-    name="rollouts",
-    help="Keep every turn of your coding agents: the byte-exact codebase, restorable at any turn.",
-    context_settings=_HELP,
-    rich_markup_mode=None,
-    pretty_exceptions_enable=False,
+
+class _Group(Record):
+    """Commands with a first word in common; each by its module in this package and its function there."""
+
+    help: str
+    inside: Mapping[str, str | _Group]
+    """In the order of the help."""
+    itself: str | None = None
+    """What the first word alone does; it brings its own help."""
+
+
+_DEFAULTS = _Group(
+    "Where `push --create-remote` makes archives.", {"set": "remote_defaults.set_", "show": "remote_defaults.show"}
 )
-trace_app = typer.Typer(help="Recorded rollouts: reduce, show, read.", context_settings=_HELP, rich_markup_mode=None)
-export_app = typer.Typer(context_settings=_HELP, rich_markup_mode=None)
-hf_app = typer.Typer(help="Datasets on the Hugging Face Hub.", context_settings=_HELP, rich_markup_mode=None)
-usage_app = typer.Typer(help="What sessions used and cost.", context_settings=_HELP, rich_markup_mode=None)
-activity_app = typer.Typer(help="When agents were at work.", context_settings=_HELP, rich_markup_mode=None)
-workspace_app = typer.Typer(help="Workspaces that the catalog knows.", context_settings=_HELP, rich_markup_mode=None)
-remote_app = typer.Typer(help="Archives that snapshots are pushed to.", context_settings=_HELP, rich_markup_mode=None)
-
-app.command("setup")(setup.setup)
-app.command("snapshot")(snapshot.snapshot)
-app.command("restore")(snapshot.restore)
-app.command("undo")(snapshot.undo)
-app.command("list")(history.list_)
-app.command("log")(history.log)
-app.command("show")(show.show)
-app.command("diff")(diff.diff)
-app.command("status")(status.status_)
-app.command("push")(archives.push)
-app.command("pull")(archives.pull)
-app.command("delete")(snapshot.delete)
-app.command("gc")(upkeep.gc)
-app.command("doctor")(upkeep.doctor)
-app.command("hook")(agents.hook)
-app.command("import")(importing.import_)
-export_app.callback(invoke_without_command=True)(export.export)
-export_app.command("sft")(sft.sft)
-export_app.command("atif")(shapes.atif)
-export_app.command("traces")(shapes.traces)
-export_app.command("sessions")(summaries.sessions)
-app.add_typer(export_app, name="export")
-hf_app.command("push")(hf.push)
-app.add_typer(hf_app, name="hf")
-usage_app.command("daily")(reports.daily)
-app.add_typer(usage_app, name="usage")
-activity_app.command("report")(activity.report)
-app.add_typer(activity_app, name="activity")
-app.command("demo")(demo.demo)
-remote_app.command("set")(remote.set_)
-remote_app.command("clear")(remote.clear)
-remote_app.command("show")(remote.show)
-workspace_app.command("list")(workspaces.list_)
-workspace_app.command("move")(workspaces.move)
-workspace_app.command("forget")(workspaces.forget)
-app.add_typer(workspace_app, name="workspace")
-remote_app.add_typer(defaults_app, name="defaults")
-app.add_typer(remote_app, name="remote")
-trace_app.command("reduce")(trace.reduce)
-trace_app.command("show")(trace.show)
-trace_app.command("conversation")(trace.conversation)
-app.add_typer(trace_app, name="trace")
+_PROGRAM = _Group(
+    "Keep every turn of your coding agents: the byte-exact codebase, restorable at any turn.",
+    {
+        "setup": "setup.setup",
+        "snapshot": "snapshot.snapshot",
+        "restore": "snapshot.restore",
+        "undo": "snapshot.undo",
+        "list": "history.list_",
+        "log": "history.log",
+        "show": "show.show",
+        "diff": "diff.diff",
+        "status": "status.status_",
+        "push": "archives.push",
+        "pull": "archives.pull",
+        "delete": "snapshot.delete",
+        "gc": "upkeep.gc",
+        "doctor": "upkeep.doctor",
+        "hook": "agents.hook",
+        "import": "importing.import_",
+        "demo": "demo.demo",
+        "export": _Group(
+            "",
+            {"sft": "sft.sft", "atif": "shapes.atif", "traces": "shapes.traces", "sessions": "summaries.sessions"},
+            itself="export.export",
+        ),
+        "hf": _Group("Datasets on the Hugging Face Hub.", {"push": "hf.push"}),
+        "usage": _Group("What sessions used and cost.", {"daily": "reports.daily"}),
+        "activity": _Group("When agents were at work.", {"report": "activity.report"}),
+        "workspace": _Group(
+            "Workspaces that the catalog knows.",
+            {"list": "workspaces.list_", "move": "workspaces.move", "forget": "workspaces.forget"},
+        ),
+        "remote": _Group(
+            "Archives that snapshots are pushed to.",
+            {"set": "remote.set_", "clear": "remote.clear", "show": "remote.show", "defaults": _DEFAULTS},
+        ),
+        "trace": _Group(
+            "Recorded rollouts: reduce, show, read.",
+            {"reduce": "trace.reduce", "show": "trace.show", "conversation": "trace.conversation"},
+        ),
+    },
+)
 
 
 def _print_version(asked: bool) -> None:
@@ -101,7 +78,6 @@ def _print_version(asked: bool) -> None:
         raise typer.Exit
 
 
-@app.callback(invoke_without_command=True)
 def _main(
     context: typer.Context,
     _version: Annotated[
@@ -112,6 +88,42 @@ def _main(
         typer.echo(context.get_help())
 
 
+def _function(place: str) -> Callable[..., Any]:
+    module, _, name = place.partition(".")
+    found: Callable[..., Any] = getattr(import_module(f"rollouts.commands.{module}"), name)
+    return found
+
+
+def _typer(group: _Group, words: Sequence[str]) -> typer.Typer:
+    app = typer.Typer(
+        context_settings={"help_option_names": ["-h", "--help"]},
+        rich_markup_mode=None,
+        pretty_exceptions_enable=False,
+    )
+    if group.itself:
+        app.callback(invoke_without_command=True)(_function(group.itself))
+    else:
+        app.info.help = group.help
+    asked = words[0] if words and words[0] in group.inside else None
+    for name, inside in group.inside.items() if asked is None else [(asked, group.inside[asked])]:
+        if isinstance(inside, _Group):
+            app.add_typer(_typer(inside, words[1:]), name=name)
+        else:
+            app.command(name)(_function(inside))
+    return app
+
+
+def assembled(words: Sequence[str] = ()) -> typer.Typer:
+    """The Typer app for a command line: no command is imported and set up, which takes time, that it does not name.
+
+    Args:
+        words: the command line; without a command's name at its beginning the app is whole.
+    """
+    app = _typer(_PROGRAM, words)
+    app.callback(invoke_without_command=True)(_main)
+    return app
+
+
 def run(words: list[str]) -> int:
     """Runs a command line. Returns the exit code.
 
@@ -120,7 +132,7 @@ def run(words: list[str]) -> int:
         KeyboardInterrupt, BrokenPipeError: as they came.
     """
     try:
-        code = app(words, prog_name="rollouts", standalone_mode=False)
+        code = assembled(words)(words, prog_name="rollouts", standalone_mode=False)
     except typer.TyperException as error:
         command = getattr(getattr(error, "ctx", None), "command_path", "rollouts")
         what = " ".join(error.format_message().split()).rstrip(".")

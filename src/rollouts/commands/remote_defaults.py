@@ -17,19 +17,12 @@ from rollouts.storage import opening
 _STARTING_SECONDS = 60.0
 """For gh to say its version: enough for any machine, and it is not waited for without end."""
 
-defaults_app = typer.Typer(
-    help="Where `push --create-remote` makes archives.",
-    context_settings={"help_option_names": ["-h", "--help"]},
-    rich_markup_mode=None,
-)
-
 
 def _print(defaults: RemoteDefaults) -> None:
     for name, value in defaults._asdict().items():
         output.line(f"{name}: {value}")
 
 
-@defaults_app.command("set")
 def set_(
     owner: Annotated[str, typer.Option("--owner", metavar="OWNER", help="A user or an organisation on GitHub.")],
     prefix: Annotated[
@@ -54,7 +47,6 @@ def set_(
     _print(defaults)
 
 
-@defaults_app.command("show")
 def show(as_json: AsJson = False) -> None:
     """Show where new archives are made on GitHub.
 

@@ -137,6 +137,30 @@ def _figures_of_sessions(connection: sqlite3.Connection) -> None:
     )
 
 
+def _sessions_by_rowid(connection: sqlite3.Connection) -> None:
+    """The longest value of a session stands last, in a table whose rows fit their pages: a third of the size."""
+    connection.execute(
+        "CREATE TABLE sessions_by_rowid (agent TEXT NOT NULL, session_id TEXT NOT NULL, source INTEGER NOT NULL,"
+        " parent_id TEXT, relationship TEXT CHECK (relationship IN ('subagent', 'fork', 'continuation')),"
+        " title TEXT, cwd TEXT, git_branch TEXT, version TEXT, model TEXT, started_at TEXT, ended_at TEXT,"
+        " last_activity_at TEXT NOT NULL, created_at TEXT NOT NULL, message_count INTEGER NOT NULL,"
+        " user_message_count INTEGER NOT NULL, assistant_message_count INTEGER NOT NULL,"
+        " tool_call_count INTEGER NOT NULL, total_output_tokens INTEGER, peak_context_tokens INTEGER,"
+        " tool_failure_count INTEGER, ending TEXT, first_prompt TEXT, PRIMARY KEY (agent, session_id),"
+        " FOREIGN KEY (source) REFERENCES sources(id) ON DELETE CASCADE)"
+    )
+    connection.execute(
+        "INSERT INTO sessions_by_rowid SELECT agent, session_id, source, parent_id, relationship, title, cwd,"
+        " git_branch, version, model, started_at, ended_at, last_activity_at, created_at, message_count,"
+        " user_message_count, assistant_message_count, tool_call_count, total_output_tokens, peak_context_tokens,"
+        " tool_failure_count, ending, first_prompt FROM sessions"
+    )
+    connection.execute("DROP TABLE sessions")
+    connection.execute("ALTER TABLE sessions_by_rowid RENAME TO sessions")
+    connection.execute("CREATE INDEX sessions_source_idx ON sessions (source)")
+    connection.execute("CREATE INDEX sessions_parent_idx ON sessions (agent, parent_id)")
+
+
 MIGRATIONS: tuple[Callable[[sqlite3.Connection], None], ...] = (
     _as_agent_rollouts_0_1,
     _facts_of_a_snapshot,
@@ -146,6 +170,7 @@ MIGRATIONS: tuple[Callable[[sqlite3.Connection], None], ...] = (
     _files_looked_at_before_a_push,
     _sessions_in_datasets,
     _figures_of_sessions,
+    _sessions_by_rowid,
 )
 VERSION = len(MIGRATIONS)
 

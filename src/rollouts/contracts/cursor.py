@@ -78,11 +78,8 @@ class Cursor(Record):
 
 
 def fingerprint(keys: Sequence[Key]) -> Print:
-    """A running SHA-256 over rows: each as a line of JSON, `[instant, "text", "id"]`, in ASCII."""
-    running = hashlib.sha256()
-    for key in keys:
-        running.update(f"{json.dumps(key)}\n".encode())
-    return Print(len(keys), running.hexdigest())
+    """A SHA-256 over rows as JSON in ASCII: an array of `[instant, "text", "id"]`."""
+    return Print(len(keys), hashlib.sha256(json.dumps(keys).encode()).hexdigest())
 
 
 def _encoded(data: bytes) -> str:

@@ -42,6 +42,8 @@ def _is_child(session: Session) -> bool:
 
 def _lineage(session: Session, known: Mapping[str, Session]) -> list[Session]:
     """A session, what it came from, and so on, as far as that is in the archive."""
+    if not session.relationship_type:
+        return [session]  # as most are
     found = {session.id: session}
     while session.relationship_type and (parent := known.get(session.parent_session_id or "")):
         if parent.id in found:  # a ring, which no agent makes

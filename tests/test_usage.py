@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
+import random
+import sqlite3
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +14,13 @@ import pytest
 
 from agent_logs import claude_answer, claude_user, put_claude
 from helpers import failure, fingerprint, ok, on_a_terminal, query, run
+from rollouts import config
+from rollouts.contracts import calendar
+from rollouts.contracts.calendar import Days
+from rollouts.contracts.usage import Ledger
+from rollouts.export.archived import Archived, Own
+from rollouts.paths import Home
+from rollouts.storage import reading
 from schemas import problems
 from summary_home import settled_home
 
@@ -37,6 +48,66 @@ def test_a_report_is_the_golden_one(name: str, words: tuple[str, ...]) -> None:
     found = ok("usage", "daily", "--json", "--all", "--timezone", "UTC", *words)
     assert problems("usage-daily", json.loads(found)) == []
     assert found == (GOLDEN / f"{name}.json").read_text()
+
+
+ODD_PRICES = """
+[[prices]]
+model = "thirds"
+input_per_mtok = 0.3333333333333333
+output_per_mtok = 1e-7
+
+[[prices]]
+model = "dear"
+input_per_mtok = 5000000
+cache_read_per_mtok = 1
+"""
+
+
+def add_requests(home: Path, count: int) -> None:
+    """Requests of any kind at any time in the sessions of a home, by a seed."""
+    chosen = random.Random(5)  # noqa: S311 - no secret
+    sessions = query(home, "SELECT source, agent, session_id FROM sessions")
+    models = ("claude-sonnet-4-5", "gpt-5.5", "claude-of-tomorrow", "thirds", "dear", "beyond", "", "<synthetic>")
+    (home / "config.toml").write_text(ODD_PRICES)
+    with contextlib.closing(sqlite3.connect(home / "rollouts.sqlite")) as catalog, catalog:
+        for ordinal in range(10_000, 10_000 + count):
+            model = chosen.choice(models)
+            most = 3_000_000 if model == "beyond" else 2_000_000
+            counts = [chosen.choice([0, 0, 1, 7, chosen.randint(0, most)]) for _ in range(5)]
+            hour = datetime(2026, 10, 31, 12, tzinfo=UTC) + timedelta(seconds=chosen.randint(0, 100_000))
+            at = None if chosen.random() < 0.1 else hour.isoformat(timespec="milliseconds").replace("+00:00", "Z")
+            cost = chosen.choice([None, None, None, 0, chosen.randint(1, 10**6)])
+            row = (*chosen.choice(sessions), ordinal, at, model, *counts, cost)
+            catalog.execute(
+                "INSERT INTO usage (source, agent, session_id, ordinal, at, model, input_tokens, output_tokens,"
+                " cache_write_tokens, cache_read_tokens, reasoning_tokens, cost_microusd)"
+                " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+                row,
+            )
+
+
+@pytest.mark.parametrize("zone", ["UTC", "Asia/Kathmandu", "America/St_Johns"])
+def test_sums_are_those_of_the_single_requests(full: Path, zone: str) -> None:
+    add_requests(full, 3000)
+    own, days = Own(config.prices(Home(str(full)))), Days(calendar.zone(zone))
+    by_day: dict[str, Ledger] = {}
+    with reading.snapshot(Home(str(full))) as catalog:
+        archived = Archived(catalog, own)
+        shown = {(row.source, row.session_id) for row in archived.rows()}
+        for request in archived.requests():
+            if (request.source, request.session_id) in shown:
+                by_day.setdefault(days[request.at], Ledger(archived.tariff.prices)).add(request.usage)
+    report = daily("--all", "--timezone", zone)
+    found = {
+        day["date"]: {part["modelName"]: (part["inputTokens"], part["costMicrousd"]) for part in day["modelBreakdowns"]}
+        for day in report["daily"]
+    }
+    assert found == {
+        day: {model: (one.counts[0], one.microusd) for model, one in ledger.by_model.items()}
+        for day, ledger in by_day.items()
+    }
+    assert {"thirds", "dear", "beyond"} < {model for ledger in by_day.values() for model in ledger.by_model}
+    assert report["pricing"]["unpriced_models"] == ["beyond", "claude-of-tomorrow"]
 
 
 @pytest.mark.usefixtures("full")

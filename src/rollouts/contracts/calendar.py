@@ -39,6 +39,10 @@ class Days:
         self._zone = zone
         self._known: dict[str, str] = {}
 
+    @property
+    def are_utc(self) -> bool:
+        return self._zone is UTC
+
     def __getitem__(self, moment: str) -> str:
         """The day of a moment (RFC 3339), `YYYY-MM-DD`; "" for what is none."""
         if self._zone is UTC and moment.endswith("Z"):

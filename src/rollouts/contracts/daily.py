@@ -10,7 +10,7 @@ from fractions import Fraction
 
 from rollouts.contracts.price_matching import PriceList
 from rollouts.contracts.strict_json import Json
-from rollouts.contracts.usage import MOST_TOKENS, Ledger, Sum, Usage
+from rollouts.contracts.usage import Counts, Ledger, Sum
 from rollouts.record import Record
 
 
@@ -30,13 +30,12 @@ class Savings:
         self._prices = prices
         self._by_scale: dict[int, int] = {}
 
-    def add(self, usage: Usage) -> None:
-        """Counts one request: what its cached tokens would have cost as input, less what they did."""
-        written, read = usage.cache_write_tokens, usage.cache_read_tokens
-        rates = self._prices.rates(usage.model, usage.day) if written or read else None
+    def add(self, model: str, day: str, counts: Counts) -> None:
+        """Counts requests of a model and a UTC day: what cached tokens would have cost as input, less what they did."""
+        _, _, written, read, _ = counts
+        rates = self._prices.rates(model, day) if written or read else None
         if rates is not None:
-            spared = min(read, MOST_TOKENS) * (rates.input - rates.cache_read)
-            spared += min(written, MOST_TOKENS) * (rates.input - rates.cache_write)
+            spared = read * (rates.input - rates.cache_read) + written * (rates.input - rates.cache_write)
             self._by_scale[rates.scale] = self._by_scale.get(rates.scale, 0) + spared
 
     def usd(self) -> float:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterable
 from decimal import Decimal
+from itertools import pairwise
 
 from rollouts.contracts.pricing import Price
 from rollouts.record import Record
@@ -27,6 +28,11 @@ class Rates(Record):
     cache_read: int
     scale: int
     """A rate in microdollars a token is its number over this."""
+
+    @property
+    def are_usual(self) -> bool:
+        """Whether 64 bits hold what is computed for costs, of a million requests too: up to a dollar a token."""
+        return max(self[:4]) <= min(10**6 * self.scale, 10**11) and self.scale <= 10**11
 
 
 class Period(Record):
@@ -142,6 +148,13 @@ class PriceList:
             pattern = self.pattern(model)
             self._known[model] = None if pattern is None else Match(pattern, _periods(self._prices[pattern]))
         return self._known[model]
+
+    def periods(self, model: str) -> list[tuple[str, str, Rates]]:
+        """What a model costs from a UTC day ("" for the first) to before another ("~" for no end), oldest first."""
+        match = self.match(model)
+        periods = match.periods if match else ()
+        days = ["", *(period.effective_from for period in periods[1:]), "~"]
+        return [(since, until, period.rates) for (since, until), period in zip(pairwise(days), periods, strict=False)]
 
     def rates(self, model: str, day: str) -> Rates | None:
         """What a model costs on a UTC day ("" for an unknown one, as in `Match.period`); None when nothing is known."""

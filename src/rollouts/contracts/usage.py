@@ -7,7 +7,6 @@ once for each row, so that sums are the same in whatever order and grouping they
 from __future__ import annotations
 
 from collections.abc import Iterable
-from fractions import Fraction
 
 from rollouts.contracts.price_matching import Match, PriceList, Rates
 from rollouts.contracts.pricing import COMPUTED, EMBEDDED, RATES, REPORTED, Price, Table, combined
@@ -17,6 +16,10 @@ from rollouts.record import Record
 MOST_TOKENS = 2_000_000
 """No request has more; what says so is a slip of its agent's."""
 NO_MODEL = frozenset({"", "<synthetic>"})
+
+
+Counts = tuple[int, int, int, int, int]
+"""Tokens: input, output, cache write, cache read, reasoning."""
 
 
 class Usage(Record):
@@ -58,28 +61,16 @@ def clamped(usage: Usage) -> Usage:
     return usage_of(usage.model, map(tokens, usage[1:6]), cost_microusd=usage.cost_microusd, day=usage.day)
 
 
-def _numerator(usage: Usage, rates: Rates) -> int:
+def cost(usage: Usage, rates: Rates) -> int:
+    """What a request costs in microdollars, rounded half away from zero."""
     billable = usage.output_tokens or usage.reasoning_tokens
-    return (
+    numerator = (
         usage.input_tokens * rates.input
         + billable * rates.output
         + usage.cache_write_tokens * rates.cache_write
         + usage.cache_read_tokens * rates.cache_read
     )
-
-
-def exact_cost(usage: Usage, rates: Rates) -> Fraction:
-    """What a request costs in microdollars, before it is rounded."""
-    return Fraction(_numerator(usage, rates), rates.scale)
-
-
-def cost(usage: Usage, rates: Rates) -> int:
-    """What a request costs in microdollars, rounded half away from zero."""
-    return (2 * _numerator(usage, rates) + rates.scale) // (2 * rates.scale)
-
-
-Counts = tuple[int, int, int, int, int]
-"""Tokens: input, output, cache write, cache read, reasoning."""
+    return (2 * numerator + rates.scale) // (2 * rates.scale)
 
 
 class Sum:
@@ -122,6 +113,23 @@ class Sum:
         self._unpriced = self._unpriced or other._unpriced
 
 
+def taken_of(usage: Usage, prices: PriceList) -> tuple[Counts, int | None] | None:
+    """The tokens of a request and its cost, which may not be known.
+
+    None when it is none: no model, or nothing used and nothing paid.
+    """
+    counts = usage[1:6]
+    if min(counts) < 0 or max(counts) > MOST_TOKENS:
+        usage = clamped(usage)
+        counts = usage[1:6]
+    microusd = usage.cost_microusd
+    if usage.model in NO_MODEL or (microusd is None and not any(counts)):
+        return None
+    if microusd is None and (rates := prices.rates(usage.model, usage.day)):
+        microusd = cost(usage, rates)
+    return counts, microusd
+
+
 class Ledger:
     """What requests used and cost, by model."""
 
@@ -132,25 +140,19 @@ class Ledger:
         self.by_model: dict[str, Sum] = {}
 
     def add(self, usage: Usage) -> tuple[Counts, int | None] | None:
-        """Counts one request, unless it is none: no model, or nothing used and nothing paid.
+        """Counts one request, unless it is none. Returns what `taken_of` it."""
+        taken = taken_of(usage, self._prices)
+        if taken is not None:
+            source = COMPUTED if usage.cost_microusd is None else REPORTED
+            self.count(usage.model, *taken, source=source, day=usage.day)
+        return taken
 
-        Returns its tokens and its cost, which may not be known; None when it is none.
-        """
-        counts = usage[1:6]
-        if min(counts) < 0 or max(counts) > MOST_TOKENS:
-            usage = clamped(usage)
-            counts = usage[1:6]
-        microusd = usage.cost_microusd
-        if usage.model in NO_MODEL or (microusd is None and not any(counts)):
-            return None
-        source = COMPUTED if microusd is None else REPORTED
-        if microusd is None and (rates := self._prices.rates(usage.model, usage.day)):
-            microusd = cost(usage, rates)
-        known = self.by_model.get(usage.model)
+    def count(self, model: str, counts: Counts, microusd: int | None, *, source: str, day: str) -> None:
+        """Counts one request, or several of a model and a day, with the sum of their rounded costs."""
+        known = self.by_model.get(model)
         if known is None:
-            known = self.by_model[usage.model] = Sum()
-        known.add(counts, microusd, source=source, day=usage.day)
-        return counts, microusd
+            known = self.by_model[model] = Sum()
+        known.add(counts, microusd, source=source, day=day)
 
     def merge(self, other: Ledger) -> None:
         """Adds what another one counted."""

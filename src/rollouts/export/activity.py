@@ -82,15 +82,13 @@ class _Gathering:
         start, end = rfc3339(asked.start - _DAY), rfc3339(asked.end + _DAY)
         for request in self.archived.requests(start=start, end=end):
             key = (request.source, request.session_id)
-            session = self.sessions.get(key)
-            at = None if session is None else instant(request.at or session.started_at)
+            at = instant(request.at) if key in self.sessions else None
             if at is None or not asked.start <= at < asked.effective_end:
                 continue
-            usage = request.usage if request.usage.day else request.usage._replace(day=rfc3339(at)[:10])
-            taken = self.used.add(usage)
+            taken = self.used.add(request.usage)
             if taken is not None:
                 counts, microusd = taken
-                found.setdefault(key, []).append(Spent(at, usage.model, counts[1], microusd or 0))
+                found.setdefault(key, []).append(Spent(at, request.usage.model, counts[1], microusd or 0))
         return found
 
     def active(self) -> list[Active]:

@@ -5,7 +5,7 @@ Everything here is read within the transaction that the caller has begun.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 
 from rollouts.contracts import identity
 from rollouts.contracts.automation import Patterns, is_automated
@@ -15,12 +15,12 @@ from rollouts.contracts.price_matching import PriceList
 from rollouts.contracts.pricing import EMBEDDED, Price, Table, effective, table
 from rollouts.contracts.signals import health_grade, outcome
 from rollouts.contracts.summary import AGENTS, LOCAL, Session, archive_id, last_activity
-from rollouts.contracts.usage import Ledger, Usage
+from rollouts.contracts.usage import NO_MODEL, Ledger, Usage, taken_of
 from rollouts.errors import RolloutsError
 from rollouts.record import Record
 from rollouts.storage import figures, sessions
 from rollouts.storage.catalog import Catalog
-from rollouts.storage.figures import Request, Row
+from rollouts.storage.figures import Rate, Request, Row, Spent
 from rollouts.storage.sessions import Observation
 
 NO_PROJECT = "unknown"
@@ -211,12 +211,27 @@ class Archived:
                 found.add(usage)
         return found
 
-    def requests(self, *, start: str = "", end: str = "~") -> Iterator[Request]:
-        """What all sessions used, each request once; from a moment on and before another (`figures.all_requests`)."""
+    def requests(self, *, start: str = "", end: str = "~", models: Collection[str] | None = None) -> Iterator[Request]:
+        """What all sessions used, each request once; by when and to whom as for `figures.all_requests`."""
         copies = self._copies
-        for request in figures.all_requests(self.catalog, start=start, end=end):
+        for request in figures.all_requests(self.catalog, start=start, end=end, models=models):
             if request.source not in copies or request.ordinal not in copies[request.source]:
                 yield request
+
+    def spent(self, *, by_day: bool) -> Iterator[Spent]:
+        """What all sessions used, each request once, summed up within five minutes or UTC days."""
+        prices, rates, odd = self.tariff.prices, list[Rate](), list[str]()
+        for model, is_within in figures.models(self.catalog).items():
+            periods = prices.periods(model)
+            if is_within and all(costs.are_usual for _, _, costs in periods):
+                rates += [(model, *period) for period in periods]
+            else:
+                odd.append(model)
+        yield from figures.spent(self.catalog, rates, by_day=by_day, but=[*odd, *NO_MODEL])
+        for source, _, session_id, at, usage in self.requests(models=odd) if odd else ():
+            if taken := taken_of(usage, prices):
+                counts, microusd = taken
+                yield Spent(source, session_id, usage.model, at, usage.cost_microusd is not None, microusd, counts)
 
     def kinds(self, wanted: Mapping[tuple[int, str], str]) -> Ledger:
         """Which models some sessions used, and where their costs come from: one request stands for all of its kind.

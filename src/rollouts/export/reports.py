@@ -5,6 +5,7 @@ from __future__ import annotations
 from rollouts.contracts.calendar import Days
 from rollouts.contracts.daily import Part, Savings, days, session_counts, totals
 from rollouts.contracts.identity import project_json
+from rollouts.contracts.pricing import COMPUTED, REPORTED
 from rollouts.contracts.strict_json import Json
 from rollouts.contracts.usage import Ledger, pricing_json
 from rollouts.export.archived import Archived, Own
@@ -32,7 +33,6 @@ class _Session(Record):
 
     project: str
     agent: str
-    began: str
 
 
 def _sessions(archived: Archived, agents: tuple[str, ...]) -> dict[tuple[int, str], _Session]:
@@ -40,7 +40,7 @@ def _sessions(archived: Archived, agents: tuple[str, ...]) -> dict[tuple[int, st
     for row in archived.rows():
         stand = archived.stand(row)
         if not agents or stand.agent in agents:
-            found[row.source, row.session_id] = _Session(stand.project, stand.agent, row.started_at or "")
+            found[row.source, row.session_id] = _Session(stand.project, stand.agent)
     return found
 
 
@@ -56,28 +56,25 @@ class _Count:
         self._sessions = _sessions(archived, asked.agents)
 
     def _is_asked_for(self, date: str) -> bool:
-        return date != "" and (self._asked.first or "") <= date <= (self._asked.last or "9999")
+        first, last = self._asked.first, self._asked.last
+        is_limited = first is not None or last is not None
+        return not is_limited or (date != "" and (first or "") <= date <= (last or "9999"))
 
     def take(self, archived: Archived) -> None:
-        calendar, sessions, known = self._asked.days, self._sessions, self.parts
-        is_limited = self._asked.first is not None or self._asked.last is not None
-        for request in archived.requests():
-            source, _, session_id, at, usage = request
+        calendar, known = self._asked.days, self.parts
+        for source, session_id, model, at, is_reported, microusd, counts in archived.spent(by_day=calendar.are_utc):
             key = (source, session_id)
-            session = sessions.get(key)
-            if session is None:
+            session = self._sessions.get(key)
+            date = calendar[at]
+            if session is None or not self._is_asked_for(date):
                 continue
-            date = calendar[at or session.began]
-            if is_limited and not self._is_asked_for(date):
-                continue
-            usage = usage if usage.day else usage._replace(day=session.began[:10])
-            part = (date, session.project, session.agent)
-            ledger = known.get(part)  # type: ignore[call-overload] # equal to the record, and made faster
-            if ledger is None:
-                ledger = known[Part(*part)] = Ledger(self.prices)
-            if ledger.add(usage):
-                self.active.add(key)
-                self.savings.add(usage)
+            part = Part(date, session.project, session.agent)
+            if part not in known:
+                known[part] = Ledger(self.prices)
+            day = at[:10]
+            known[part].count(model, counts, microusd, source=REPORTED if is_reported else COMPUTED, day=day)
+            self.active.add(key)
+            self.savings.add(model, day, counts)
 
     def sessions(self) -> list[_Session]:
         """Those that used something."""

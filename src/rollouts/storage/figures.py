@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 
+from rollouts.contracts.price_matching import Rates
 from rollouts.contracts.pricing import EMBEDDED, Price, price
-from rollouts.contracts.usage import Usage
+from rollouts.contracts.usage import MOST_TOKENS, Counts, Usage
 from rollouts.record import Record
 from rollouts.storage.catalog import Catalog
 from rollouts.storage.sessions import fact
@@ -18,10 +19,21 @@ _SESSION = (
 _COUNTS = "input_tokens, output_tokens, cache_write_tokens, cache_read_tokens, reasoning_tokens"
 _USED = f"model, {_COUNTS}, cost_microusd, substr(coalesce(at, ?), 1, 10)"
 _IS_REQUEST = "(cost_microusd IS NOT NULL OR max({_COUNTS}) > 0)".replace("{_COUNTS}", _COUNTS)
+_AT = "coalesce(at, (SELECT started_at FROM sessions WHERE agent = usage.agent AND session_id = usage.session_id), '')"
+_TWICE = "SELECT dedup_key FROM usage WHERE dedup_key IS NOT NULL GROUP BY dedup_key HAVING count(*) > 1"
+_COPIES = (
+    "SELECT source, ordinal FROM ("
+    "SELECT u.source, u.ordinal, row_number() OVER (PARTITION BY u.dedup_key ORDER BY s.message_count = 0,"
+    " coalesce(s.started_at, s.created_at), s.relationship IS NOT NULL, u.session_id, u.source, u.ordinal) AS nth"
+    " FROM usage AS u JOIN sessions AS s ON s.agent = u.agent AND s.session_id = u.session_id"
+    f" WHERE u.dedup_key IN ({_TWICE})) WHERE nth > 1"
+)
 _PRICE = "pattern, effective_from, input, output, cache_write, cache_read, source, updated_at"
 PRICE_VERSION, PRICE_DIGEST = "price_version", "price_digest"
 """The archive's facts about the embedded prices: their release, and their digest."""
 
+Rate = tuple[str, str, str, Rates]
+"""A model, a UTC day, another one, and what it costs from the first to before the other."""
 Place = tuple[int, int]
 """Where a request stands: its source, and its number in that."""
 
@@ -57,8 +69,24 @@ class Request(Record):
     source: int
     ordinal: int
     session_id: str
-    at: str | None
+    at: str
+    """Its moment, or that when its session began; "" when neither is known."""
     usage: Usage
+
+
+class Spent(Record):
+    """What requests of one session to one model used together, within five minutes or a UTC day."""
+
+    source: int
+    session_id: str
+    model: str
+    at: str
+    """The moment of the first, as of a `Request`."""
+    is_reported: bool
+    """Whether their agent told their costs."""
+    microusd: int | None
+    """The sum of what each costs, rounded; None when that is not known."""
+    counts: Counts
 
 
 class Kind(Record):
@@ -110,20 +138,61 @@ def requests(catalog: Catalog, source: int, session_id: str, began: str | None) 
         yield ordinal, Usage._make(values)  # type: ignore[misc] # the columns' types are the schema's
 
 
-def all_requests(catalog: Catalog, *, start: str = "", end: str = "~") -> Iterator[Request]:
+def all_requests(
+    catalog: Catalog, *, start: str = "", end: str = "~", models: Collection[str] | None = None
+) -> Iterator[Request]:
     """What every session used, in the order in which sources were taken in.
 
     Args:
         catalog: an open one.
         start: the moment of the earliest ones, as the catalog writes it; those whose own is not known come along.
         end: the moment before which they were.
+        models: of these only; None for all.
     """
+    among = "" if models is None else f" AND model IN ({', '.join('?' * len(models))})"
     sql = (
-        f"SELECT source, ordinal, session_id, at, model, {_COUNTS}, cost_microusd, substr(coalesce(at, ''), 1, 10)"
-        " FROM usage WHERE at IS NULL OR (at >= ? AND at < ?)"
+        f"SELECT source, ordinal, session_id, moment, model, {_COUNTS}, cost_microusd, substr(moment, 1, 10)"
+        f" FROM (SELECT *, {_AT} AS moment FROM usage WHERE (at IS NULL OR (at >= ? AND at < ?)){among})"
     )
-    for row in catalog.each(sql, start, end):
+    for row in catalog.each(sql, start, end, *models or ()):
         yield Request._make((*row[:4], Usage._make(row[4:])))
+
+
+def spent(catalog: Catalog, rates: Sequence[Rate], *, by_day: bool, but: Collection[str]) -> Iterator[Spent]:
+    """What all sessions used, each request once: summed up by SQLite, in a third of the time that its rows would take.
+
+    Args:
+        catalog: an open one.
+        rates: of all models in each of their periods.
+        by_day: sums are to be of UTC days, not of five minutes.
+        but: models that are left out: those for which a rate is not usual, or a count not within what can be.
+    """
+    periods = ", ".join(["(?, ?, ?, ?, ?, ?, ?, ?)"] * len(rates)) or f"({', '.join(['NULL'] * 8)})"
+    when = f"substr({_AT}, 1, 10)" if by_day else f"substr({_AT}, 1, 15), substr({_AT}, 16, 1) >= '5'"
+    day = f"iif({_AT} = '', '9', {_AT})"  # what holds last, where no day is known
+    price = (
+        "input_tokens * input + iif(output_tokens, output_tokens, reasoning_tokens) * output"
+        " + cache_write_tokens * written + cache_read_tokens * read"
+    )
+    sql = (
+        f"WITH rates (name, since, until, input, output, written, read, scale) AS (VALUES {periods})"
+        f" SELECT source, session_id, model, min({_AT}), cost_microusd IS NOT NULL,"
+        f" sum(coalesce(cost_microusd, (2 * ({price}) + scale) / (2 * scale))),"
+        f" {', '.join(f'sum({name})' for name in _COUNTS.split(', '))}"
+        f" FROM usage LEFT JOIN rates ON name = model AND {day} >= since AND {day} < until"
+        f" WHERE {_IS_REQUEST} AND model NOT IN ({', '.join('?' * len(but))})"
+        f" AND (source, ordinal) NOT IN ({_COPIES}) GROUP BY 1, 2, 3, 5, {when}"
+    )
+    values = [value for model, since, until, costs in rates for value in (model, since, until, *costs)]
+    for row in catalog.each(sql, *values, *but):
+        yield Spent._make((*row[:6], row[6:]))
+
+
+def models(catalog: Catalog) -> dict[str, bool]:
+    """The models that any session used, and whether all counts of all their requests are within what can be."""
+    distinct = "SELECT DISTINCT model FROM usage"
+    beyond = catalog.rows(f"{distinct} WHERE max({_COUNTS}) > ? OR min({_COUNTS}) < 0", MOST_TOKENS)
+    return {str(model): (model,) not in beyond for (model,) in catalog.rows(distinct)}
 
 
 def moments(catalog: Catalog, source: int, session_id: str) -> list[tuple[str, str | None]]:
@@ -159,14 +228,7 @@ def copies(catalog: Catalog) -> set[Place]:
 
     A session that only holds a copy of another's beginning comes after it, and one without messages after all.
     """
-    twice = "SELECT dedup_key FROM usage WHERE dedup_key IS NOT NULL GROUP BY dedup_key HAVING count(*) > 1"
-    numbered = (
-        "SELECT u.source, u.ordinal, row_number() OVER (PARTITION BY u.dedup_key ORDER BY s.message_count = 0,"
-        " coalesce(s.started_at, s.created_at), s.relationship IS NOT NULL, u.session_id, u.source, u.ordinal) AS nth"
-        " FROM usage AS u JOIN sessions AS s ON s.agent = u.agent AND s.session_id = u.session_id"
-        f" WHERE u.dedup_key IN ({twice})"
-    )
-    rows = catalog.rows(f"SELECT source, ordinal FROM ({numbered}) WHERE nth > 1")
+    rows = catalog.rows(_COPIES)
     return {(int(source or 0), int(ordinal or 0)) for source, ordinal in rows}
 
 

@@ -283,6 +283,6 @@ class _Reader:
 
 
 def _micro(dollars: float) -> int | None:
-    """Millionths of a dollar, rounded half away from zero; None for what no cost can be."""
+    """Millionths of a dollar, rounded half away from zero; None for what no cost of a request can be."""
     amount = dollars * 1e6 + 0.5
-    return int(amount) if 0 <= amount < 1e15 else None
+    return int(amount) if 0 <= amount < 1e12 else None

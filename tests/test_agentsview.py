@@ -26,7 +26,9 @@ from agent_logs import (
     put_claude,
     put_codex,
 )
+from courses import IDS, put_shapes
 from helpers import ok
+from rollouts.contracts.filters import GRADES, OUTCOMES
 from summary_home import CLASSES
 
 CACHE = Path(__file__).parent.parent / ".ci" / "cache"
@@ -190,6 +192,16 @@ def test_its_activity_is_ours(both: Both, sealed: Path, home: Path) -> None:
         for entry in theirs[kind]:
             assert shares[entry["key"]]["agent_minutes"] == pytest.approx(entry["agent_minutes"])
             assert shares[entry["key"]]["cost"] == pytest.approx(entry["cost"], abs=1e-4)
+
+
+def test_its_outcomes_and_grades_are_ours(both: Both, sealed: Path, home: Path) -> None:
+    list(put_shapes(sealed))
+    both.read(home)
+    for option, names in (("--outcome", OUTCOMES), ("--health-grade", GRADES), ("--min-tool-failures", "0123")):
+        for name in names:
+            words = ("export", "sessions", *EVERYTHING, option, name)
+            theirs, ours = both.its(*words)["sessions"], json.loads(ok(*words))["sessions"]
+            assert {IDS[row["id"]] for row in ours} == {IDS[row["id"]] for row in theirs}, (option, name)
 
 
 def test_of_the_vectors_home_it_gives_the_same_but_for_what_we_decided(both: Both, sealed: Path, home: Path) -> None:

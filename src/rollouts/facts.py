@@ -54,8 +54,16 @@ class SessionFacts(Record):
     peak_context_tokens: int | None = None
     tool_failure_count: int | None = None
     """Calls of tools that failed, as far as the agent says so."""
+    failures_at_end: int | None = None
+    """How many of the last calls did, without one between them that did not."""
+    failures_in_a_row: int | None = None
+    """The most that did without one between them."""
+    repeated_calls: int | None = None
+    """Calls that were made before, of the same tool with the same arguments; where at least three were so in a row."""
+    compaction_count: int | None = None
+    """How often its context was made smaller."""
     ending: str | None = None
-    """What came last: `user` or `assistant` for a message, `failure` for a tool's call that failed."""
+    """Whose message came last: `user` or `assistant`."""
 
 
 class Moments(Record):

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import re
 from datetime import UTC, datetime
+from hashlib import blake2b
 
 import msgspec
 
 from rollouts.facts import MAX_PROMPT, MAX_TITLE, Moments, SessionFacts, Usage
 
 _MOMENT = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z")
+_REPETITION = 3
+"""Calls in a row."""
 _MAX_TOKENS = (1 << 53) - 1
 Count = int | float | str | None
 
@@ -37,6 +40,15 @@ class Tally(msgspec.Struct, omit_defaults=True):
     output_tokens: int | None = None
     peak_context: int | None = None
     tool_failures: int = 0
+    failing: int = 0
+    """Calls of tools that failed in a row, up to now."""
+    longest: int = 0
+    """The most that ever did."""
+    last_call: str = ""
+    same_calls: int = 0
+    """How often that one was made in a row, up to now."""
+    repeats: int = 0
+    compactions: int = 0
     ending: str | None = None
 
     def seen(self, at: str | None) -> None:
@@ -82,13 +94,27 @@ class Tally(msgspec.Struct, omit_defaults=True):
             total_output_tokens=self.output_tokens,
             peak_context_tokens=self.peak_context,
             tool_failure_count=self.tool_failures,
+            failures_at_end=self.failing,
+            failures_in_a_row=self.longest,
+            repeated_calls=self.repeats,
+            compaction_count=self.compactions,
             ending=self.ending,
         )
 
-    def failed(self) -> None:
-        """A call of a tool failed."""
-        self.tool_failures += 1
-        self.ending = "failure"
+    def called(self, *call: object) -> None:
+        """A tool was called: its name, and what with. Three times the same in a row is repetition, and what follows."""
+        self.tool_calls += 1
+        this = blake2b(repr(call).encode(errors="replace"), digest_size=8).hexdigest()
+        self.same_calls = self.same_calls + 1 if this == self.last_call else 1
+        self.last_call = this
+        if self.same_calls >= _REPETITION:
+            self.repeats += _REPETITION - 1 if self.same_calls == _REPETITION else 1
+
+    def ended(self, *, badly: bool) -> None:
+        """A call of a tool has ended."""
+        self.failing = self.failing + 1 if badly else 0
+        self.tool_failures += badly
+        self.longest = max(self.longest, self.failing)
 
 
 class Clock:

@@ -52,7 +52,7 @@ def sessions(
     min_tool_failures: Annotated[
         _Text, typer.Option("--min-tool-failures", metavar="N", help="At least so many calls that failed.")
     ] = None,
-    has_secret: Annotated[bool, typer.Option("--has-secret", help="Only those that are known to hold one.")] = False,
+    has_secret: Annotated[bool, typer.Option("--has-secret", help="Only those known to hold one: none yet.")] = False,
     include_one_shot: Annotated[
         bool, typer.Option("--include-one-shot", help="Also those with one message of the user.")
     ] = False,

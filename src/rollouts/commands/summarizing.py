@@ -25,6 +25,10 @@ _NUMBERS = ("min_messages", "max_messages", "min_user_messages", "min_tool_failu
 _ASKED_FLAGS = ("has_secret", "include_one_shot", "include_automated", "include_children")
 _RESET = 4
 _JSON, _NDJSON = "json", "ndjson"
+_NO_SECRETS = (
+    "No session is known to hold a secret: nothing looks for them when sessions are taken in."
+    " `rollouts export --redact` and `rollouts hf push` do, and take them out.\n"
+)
 _WITH_CURSOR = {"cursor", "limit", "format", "json", "out", "redact_paths"}
 
 
@@ -163,6 +167,8 @@ def export(given: Given) -> int:
         RolloutsError: it cannot be had, and nothing was printed.
     """
     form, question = _format(given), _question(given)
+    if question.filters.has_secret:
+        sys.stderr.write(_NO_SECRETS)
     out = given.get("out")
     target = None if out is None else _target(str(out))
     gc.disable()  # no rings among millions of small values: looking for them takes a third of the time

@@ -5,6 +5,7 @@ Everything here is read within the transaction that the caller has begun.
 
 from __future__ import annotations
 
+import time
 from collections.abc import Collection, Iterable, Iterator, Mapping
 
 from rollouts.contracts import identity
@@ -13,7 +14,7 @@ from rollouts.contracts.identity import Found
 from rollouts.contracts.instants import instant
 from rollouts.contracts.price_matching import PriceList
 from rollouts.contracts.pricing import EMBEDDED, Price, Table, effective, table
-from rollouts.contracts.signals import health_grade, outcome
+from rollouts.contracts.signals import SETTLED, Course, health_grade, outcome
 from rollouts.contracts.summary import AGENTS, LOCAL, Session, archive_id, last_activity
 from rollouts.contracts.usage import NO_MODEL, Ledger, Usage, taken_of
 from rollouts.errors import RolloutsError
@@ -155,6 +156,7 @@ class Archived:
         self._copies: dict[int, set[int]] = {}
         for source, ordinal in figures.copies(catalog):
             self._copies.setdefault(source, set()).add(ordinal)
+        self._settled = time.time_ns() // 1000 - SETTLED
         self._stands: dict[tuple[str, str | None, str | None], Stand] = {}
 
     def stand(self, row: Row) -> Stand:
@@ -172,7 +174,12 @@ class Archived:
         """A row of the catalog by the names of the contract."""
         stand = self.stand(row)
         last = row.ended_at if instant(row.ended_at) else last_activity(row.started_at, row.created_at)
-        own = self._own.patterns
+        automated = is_automated(row.first_prompt, user_messages=row.user_message_count, own=self._own.patterns)
+        course = Course(
+            *(row.message_count, row.ending, row.tool_failure_count, row.failures_at_end, row.failures_in_a_row),
+            *(row.repeated_calls, row.compaction_count),
+        )
+        how = outcome(course, is_automated=automated, is_settled=(instant(row.ended_at) or 0) <= self._settled)
         return Session(
             id=archive_id(row.agent, row.session_id),
             agent=stand.agent,
@@ -186,15 +193,15 @@ class Archived:
             message_count=row.message_count,
             user_message_count=row.user_message_count,
             assistant_message_count=row.assistant_message_count,
-            is_automated=is_automated(row.first_prompt, user_messages=row.user_message_count, own=own),
+            is_automated=automated,
             parent_session_id=None if row.parent_id is None else archive_id(row.agent, row.parent_id),
             relationship_type=row.relationship,
             total_output_tokens=row.total_output_tokens,
             peak_context_tokens=row.peak_context_tokens,
             worktree_name=stand.worktree_name,
             worktree_root_path=stand.worktree_root_path,
-            outcome=outcome(row.ending),
-            health_grade=health_grade(row.tool_failure_count, calls=row.tool_call_count),
+            outcome=how,
+            health_grade=health_grade(course, how),
             tool_failures=row.tool_failure_count,
         )
 

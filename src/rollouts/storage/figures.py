@@ -14,7 +14,8 @@ from rollouts.storage.sessions import fact
 _SESSION = (
     "agent, session_id, source, parent_id, relationship, CASE WHEN user_message_count <= 1 THEN first_prompt END, cwd,"
     " git_branch, started_at, ended_at, created_at, message_count, user_message_count, assistant_message_count,"
-    " total_output_tokens, peak_context_tokens, tool_call_count, tool_failure_count, ending"
+    " total_output_tokens, peak_context_tokens, tool_failure_count, failures_at_end, failures_in_a_row, repeated_calls,"
+    " compaction_count, ending"
 )
 _COUNTS = "input_tokens, output_tokens, cache_write_tokens, cache_read_tokens, reasoning_tokens"
 _USED = f"model, {_COUNTS}, cost_microusd, substr(coalesce(at, ?), 1, 10)"
@@ -58,8 +59,11 @@ class Row(Record):
     assistant_message_count: int
     total_output_tokens: int | None
     peak_context_tokens: int | None
-    tool_call_count: int
     tool_failure_count: int | None
+    failures_at_end: int | None
+    failures_in_a_row: int | None
+    repeated_calls: int | None
+    compaction_count: int | None
     ending: str | None
 
 

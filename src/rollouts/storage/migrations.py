@@ -138,7 +138,10 @@ def _figures_of_sessions(connection: sqlite3.Connection) -> None:
 
 
 def _sessions_by_rowid(connection: sqlite3.Connection) -> None:
-    """The longest value of a session stands last, in a table whose rows fit their pages: a third of the size."""
+    """The longest value of a session stands last, in a table whose rows fit their pages: a third of the size.
+
+    And there is more of how it went; sources are read again once, from their beginning.
+    """
     connection.execute(
         "CREATE TABLE sessions_by_rowid (agent TEXT NOT NULL, session_id TEXT NOT NULL, source INTEGER NOT NULL,"
         " parent_id TEXT, relationship TEXT CHECK (relationship IN ('subagent', 'fork', 'continuation')),"
@@ -146,15 +149,17 @@ def _sessions_by_rowid(connection: sqlite3.Connection) -> None:
         " last_activity_at TEXT NOT NULL, created_at TEXT NOT NULL, message_count INTEGER NOT NULL,"
         " user_message_count INTEGER NOT NULL, assistant_message_count INTEGER NOT NULL,"
         " tool_call_count INTEGER NOT NULL, total_output_tokens INTEGER, peak_context_tokens INTEGER,"
-        " tool_failure_count INTEGER, ending TEXT, first_prompt TEXT, PRIMARY KEY (agent, session_id),"
+        " tool_failure_count INTEGER, failures_at_end INTEGER, failures_in_a_row INTEGER, repeated_calls INTEGER,"
+        " compaction_count INTEGER, ending TEXT, first_prompt TEXT, PRIMARY KEY (agent, session_id),"
         " FOREIGN KEY (source) REFERENCES sources(id) ON DELETE CASCADE)"
     )
     connection.execute(
         "INSERT INTO sessions_by_rowid SELECT agent, session_id, source, parent_id, relationship, title, cwd,"
         " git_branch, version, model, started_at, ended_at, last_activity_at, created_at, message_count,"
         " user_message_count, assistant_message_count, tool_call_count, total_output_tokens, peak_context_tokens,"
-        " tool_failure_count, ending, first_prompt FROM sessions"
+        " tool_failure_count, NULL, NULL, NULL, NULL, NULL, first_prompt FROM sessions"
     )
+    connection.execute("UPDATE sources SET size = -1, offset = 0, marks = '', state = ''")
     connection.execute("DROP TABLE sessions")
     connection.execute("ALTER TABLE sessions_by_rowid RENAME TO sessions")
     connection.execute("CREATE INDEX sessions_source_idx ON sessions (source)")

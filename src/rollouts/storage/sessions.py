@@ -15,7 +15,8 @@ from rollouts.storage.catalog import Catalog, Value
 _FACTS = (
     "parent_id, relationship, title, first_prompt, cwd, git_branch, version, model, started_at, ended_at,"
     " message_count, user_message_count, assistant_message_count, tool_call_count, total_output_tokens,"
-    " peak_context_tokens, tool_failure_count, ending"
+    " peak_context_tokens, tool_failure_count, failures_at_end, failures_in_a_row, repeated_calls, compaction_count,"
+    " ending"
 )
 _USAGE = (
     "ordinal, session_id, at, model, input_tokens, output_tokens, cache_write_tokens, cache_read_tokens,"

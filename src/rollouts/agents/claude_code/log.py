@@ -48,6 +48,8 @@ class _Tokens(msgspec.Struct):
 class _Block(msgspec.Struct):
     type: str | None = None
     text: str | None = None
+    name: object = None
+    input: object = None
     is_error: bool | None = None
 
 
@@ -264,13 +266,14 @@ class _Reader:
         text = _text(message.content)
         if text is None:
             for block in message.content or []:
-                if isinstance(block, _Block) and block.is_error:
-                    self.here.failed()
+                if isinstance(block, _Block) and block.type == "tool_result":
+                    self.here.ended(badly=block.is_error is True)
             return
         is_prompt = not (record.is_meta or record.is_summary) and not text.startswith((_INTERRUPTED, *_NOT_TYPED))
         if is_prompt:
             self._branch(record)
         self.here.messages += 1
+        self.here.compactions += record.is_summary is True
         self.clock.said(self.here, moment(record.timestamp))
         if is_prompt:
             self.here.user_messages += 1
@@ -296,7 +299,9 @@ class _Reader:
 
     def _answered(self, record: _Line, message: _Message) -> None:
         blocks = message.content if isinstance(message.content, list) else []
-        self.here.tool_calls += sum(block.type in {"tool_use", "server_tool_use"} for block in blocks)
+        for block in blocks:
+            if block.type in {"tool_use", "server_tool_use"}:
+                self.here.called(block.name, block.input)
         answers = self.state.answers
         known = answers.get(message.id) if message.id else None
         is_last = known is None or known.number == self.here.messages

@@ -86,6 +86,11 @@ class _Payload(msgspec.Struct):
     response_id: str | None = None
     turn_id: str | None = None
     thread_name: str | None = None
+    name: object = None
+    """Of a call, as the next three; other kinds may have anything by these names."""
+    arguments: object = None
+    input: object = None
+    action: object = None
     exit_code: Count = None
     success: bool | None = None
     passed: _Passed | None = msgspec.field(default=None, name="internal_chat_message_metadata_passthrough")
@@ -264,9 +269,7 @@ class _Reader:
         if record is None:
             self.unreadable += 1
             return
-        kind, payload = record.type or record.record_type, record.payload
-        if payload is None:
-            kind, payload = self._of_old(record)
+        kind, payload = self._typed(record)
         if kind not in _KNOWN:
             self.unknown += 1
         at = moment(record.timestamp)
@@ -283,10 +286,14 @@ class _Reader:
             self._record(payload, payload.usage, at)
         elif kind == "event_msg":
             self._event(payload, at)
+        elif kind == "compacted" and not self.state.is_copy:
+            self.tally.compactions += 1
 
     @staticmethod
-    def _of_old(record: _Line) -> tuple[str | None, _Payload]:
-        """A line of the oldest form as one of today's."""
+    def _typed(record: _Line) -> tuple[str | None, _Payload]:
+        """What a line is of, and what it holds; one of the oldest form as one of today's."""
+        if record.payload is not None:
+            return record.type or record.record_type, record.payload
         payload = _Payload(type=record.type, id=record.id, role=record.role, content=record.content, git=record.git)
         if record.type in _ITEMS:
             return "response_item", payload
@@ -324,7 +331,7 @@ class _Reader:
         if self.state.is_copy:
             return
         if item.type in _CALLS:
-            self.tally.tool_calls += 1
+            self.tally.called(item.name, item.arguments, item.input, item.action)
         if item.type in _CALLS or (item.type == "message" and item.role == "assistant"):
             self.tally.messages += 1
             self.tally.assistant_messages += 1
@@ -353,8 +360,8 @@ class _Reader:
             self._began(event)
         if event.type == "thread_name_updated":
             self.tally.name(event.thread_name, 3)
-        if event.success is False or (event.type == "exec_command_end" and tokens(event.exit_code)):
-            self.tally.failed()
+        if event.success is not None or event.type == "exec_command_end":
+            self.tally.ended(badly=event.success is False or tokens(event.exit_code) != 0)
         if event.type != "token_count" or not event.info or not event.info.last_token_usage:
             return
         total = event.info.total_token_usage

@@ -60,12 +60,14 @@ class _Message(msgspec.Struct):
 
 class _Call(msgspec.Struct):
     status: str | None = None
+    input: object = None
 
 
 class _Part(msgspec.Struct):
     type: str | None = None
     text: str | None = None
     synthetic: bool | None = None
+    tool: object = None
     state: _Call | None = None
 
 
@@ -269,8 +271,11 @@ class _Reader:
         if part is None:
             self.unreadable += 1
         elif part.type == "tool":
-            self.tally.tool_calls += 1
-            self.tally.tool_failures += part.state is not None and part.state.status == "error"
+            self.tally.called(part.tool, part.state.input if part.state else None)
+            if part.state and part.state.status in {"completed", "error"}:
+                self.tally.ended(badly=part.state.status == "error")
+        elif part.type == "compaction":
+            self.tally.compactions += 1
         elif part.type == "text" and self.prompt is None and message_id in self.asked[:1] and not part.synthetic:
             self.prompt = part.text or ""
 

@@ -110,6 +110,16 @@ def test_sums_are_those_of_the_single_requests(full: Path, zone: str) -> None:
     assert report["pricing"]["unpriced_models"] == ["beyond", "claude-of-tomorrow"]
 
 
+def test_sums_are_the_same_however_many_models_there_are(full: Path) -> None:
+    add_requests(full, 3000)
+    before = daily("--all")
+    query(full, "UPDATE usage SET model = model || ' (' || ordinal || ')' WHERE model IN ('gpt-5.5', 'thirds')")
+    after = daily("--all")
+    assert len(after["pricing"]["models"]) > 600
+    assert after["totals"] == before["totals"]
+    assert after["sessionCounts"] == before["sessionCounts"]
+
+
 @pytest.mark.usefixtures("full")
 def test_days_sum_up_to_the_sessions_to_the_microdollar() -> None:
     sessions = json.loads(ok("export", "sessions", *EVERYTHING))

@@ -152,9 +152,10 @@ class PriceList:
     def periods(self, model: str) -> list[tuple[str, str, Rates]]:
         """What a model costs from a UTC day ("" for the first) to before another ("~" for no end), oldest first."""
         match = self.match(model)
-        periods = match.periods if match else ()
-        days = ["", *(period.effective_from for period in periods[1:]), "~"]
-        return [(since, until, period.rates) for (since, until), period in zip(pairwise(days), periods, strict=False)]
+        if match is None:
+            return []
+        days = ["", *(period.effective_from for period in match.periods[1:]), "~"]
+        return [(*held, period.rates) for held, period in zip(pairwise(days), match.periods, strict=True)]
 
     def rates(self, model: str, day: str) -> Rates | None:
         """What a model costs on a UTC day ("" for an unknown one, as in `Match.period`); None when nothing is known."""

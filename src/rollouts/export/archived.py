@@ -234,8 +234,11 @@ class Archived:
                 rates += [(model, *period) for period in periods]
             else:
                 odd.append(model)
-        yield from figures.spent(self.catalog, rates, by_day=by_day, but=[*odd, *NO_MODEL])
-        for source, _, session_id, at, usage in self.requests(models=odd) if odd else ():
+        are_many = len(rates) + len(odd) > figures.MOST_RATES  # no one has so many, but a log may say so
+        if not are_many:
+            yield from figures.spent(self.catalog, rates, by_day=by_day, but=[*odd, *NO_MODEL])
+        left = self.requests(models=None if are_many else odd)
+        for source, _, session_id, at, usage in left if are_many or odd else ():
             if taken := taken_of(usage, prices):
                 counts, microusd = taken
                 yield Spent(source, session_id, usage.model, at, usage.cost_microusd is not None, microusd, counts)

@@ -33,6 +33,8 @@ _PRICE = "pattern, effective_from, input, output, cache_write, cache_read, sourc
 PRICE_VERSION, PRICE_DIGEST = "price_version", "price_digest"
 """The archive's facts about the embedded prices: their release, and their digest."""
 
+MOST_RATES = 300
+"""That SQLite is told of at once: older ones take 999 values with a statement."""
 Rate = tuple[str, str, str, Rates]
 """A model, a UTC day, another one, and what it costs from the first to before the other."""
 Place = tuple[int, int]
@@ -167,19 +169,20 @@ def spent(catalog: Catalog, rates: Sequence[Rate], *, by_day: bool, but: Collect
 
     Args:
         catalog: an open one.
-        rates: of all models in each of their periods.
+        rates: of all models in each of their periods; at most `MOST_RATES`.
         by_day: sums are to be of UTC days, not of five minutes.
         but: models that are left out: those for which a rate is not usual, or a count not within what can be.
     """
-    periods = ", ".join(["(?, ?, ?, ?, ?, ?, ?, ?)"] * len(rates)) or f"({', '.join(['NULL'] * 8)})"
+    periods = ", ".join(f"(?, ?, ?, {', '.join(map(str, costs))})" for *_, costs in rates)
     when = f"substr({_AT}, 1, 10)" if by_day else f"substr({_AT}, 1, 15), substr({_AT}, 16, 1) >= '5'"
-    day = f"iif({_AT} = '', '9', {_AT})"  # what holds last, where no day is known
+    day = f"coalesce(nullif({_AT}, ''), '9')"  # what holds last, where no day is known
     price = (
-        "input_tokens * input + iif(output_tokens, output_tokens, reasoning_tokens) * output"
+        "input_tokens * input + coalesce(nullif(output_tokens, 0), reasoning_tokens) * output"
         " + cache_write_tokens * written + cache_read_tokens * read"
     )
     sql = (
-        f"WITH rates (name, since, until, input, output, written, read, scale) AS (VALUES {periods})"
+        f"WITH rates (name, since, until, input, output, written, read, scale) AS"
+        f" (VALUES {periods or '(NULL, NULL, NULL, 0, 0, 0, 0, 1)'})"
         f" SELECT source, session_id, model, min({_AT}), cost_microusd IS NOT NULL,"
         f" sum(coalesce(cost_microusd, (2 * ({price}) + scale) / (2 * scale))),"
         f" {', '.join(f'sum({name})' for name in _COUNTS.split(', '))}"
@@ -187,7 +190,7 @@ def spent(catalog: Catalog, rates: Sequence[Rate], *, by_day: bool, but: Collect
         f" WHERE {_IS_REQUEST} AND model NOT IN ({', '.join('?' * len(but))})"
         f" AND (source, ordinal) NOT IN ({_COPIES}) GROUP BY 1, 2, 3, 5, {when}"
     )
-    values = [value for model, since, until, costs in rates for value in (model, since, until, *costs)]
+    values = [value for *held, _ in rates for value in held]
     for row in catalog.each(sql, *values, *but):
         yield Spent._make((*row[:6], row[6:]))
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterable
 from decimal import Decimal
+from functools import cached_property
 from itertools import pairwise
 
 from rollouts.contracts.pricing import Price
@@ -118,11 +119,17 @@ class PriceList:
         self._prices: dict[str, list[Price]] = {}
         for price in prices:
             self._prices.setdefault(price.pattern, []).append(price)
-        patterns = sorted(self._prices)
-        self._folded = _indexed(patterns, str.lower)
-        self._plain = _indexed(patterns, plain)
         self._known: dict[str, Match | None] = {}
         self._rates: dict[tuple[str, str], Rates | None] = {}
+
+    @cached_property
+    def _folded(self) -> dict[str, list[str]]:
+        """Patterns by their names without case; made when a model is not found by its name as it is written."""
+        return _indexed(sorted(self._prices), str.lower)
+
+    @cached_property
+    def _plain(self) -> dict[str, list[str]]:
+        return _indexed(sorted(self._prices), plain)
 
     def _canonical(self, model: str) -> str | None:
         for candidate in _candidates(model):

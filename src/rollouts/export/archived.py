@@ -170,16 +170,26 @@ class Archived:
             self._stands[row.agent, row.cwd, row.git_branch] = known
         return known
 
-    def session(self, row: Row) -> Session:
-        """A row of the catalog by the names of the contract."""
-        stand = self.stand(row)
-        last = row.ended_at if instant(row.ended_at) else last_activity(row.started_at, row.created_at)
-        automated = is_automated(row.first_prompt, user_messages=row.user_message_count, own=self._own.patterns)
+    def _went(self, row: Row, *, automated: bool) -> tuple[str, str | None]:
+        """The outcome of a session, and its grade."""
         course = Course(
             *(row.message_count, row.ending, row.tool_failure_count, row.failures_at_end, row.failures_in_a_row),
             *(row.repeated_calls, row.compaction_count),
         )
         how = outcome(course, is_automated=automated, is_settled=(instant(row.ended_at) or 0) <= self._settled)
+        return how, health_grade(course, how)
+
+    def session(self, row: Row, *, judged: bool = False) -> Session:
+        """A row of the catalog by the names of the contract.
+
+        Args:
+            row: of a session.
+            judged: whether anybody wants to know how it went.
+        """
+        stand = self.stand(row)
+        last = row.ended_at if instant(row.ended_at) else last_activity(row.started_at, row.created_at)
+        automated = is_automated(row.first_prompt, user_messages=row.user_message_count, own=self._own.patterns)
+        how, grade = self._went(row, automated=automated) if judged else (None, None)
         return Session(
             id=archive_id(row.agent, row.session_id),
             agent=stand.agent,
@@ -201,7 +211,7 @@ class Archived:
             worktree_name=stand.worktree_name,
             worktree_root_path=stand.worktree_root_path,
             outcome=how,
-            health_grade=health_grade(course, how),
+            health_grade=grade,
             tool_failures=row.tool_failure_count,
         )
 

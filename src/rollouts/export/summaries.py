@@ -88,8 +88,9 @@ class _Export:
     def answer(self) -> Answer:
         places: dict[str, tuple[int, str]] = {}
         known: list[Session] = []
+        judged = bool(self.question.filters.outcomes or self.question.filters.health_grades)
         for found in self.archived.rows():
-            session = self.archived.session(found)
+            session = self.archived.session(found, judged=judged)
             known.append(session)
             places[session.id] = (found.source, found.session_id)
         check_branches(known, self.question.filters)

@@ -12,8 +12,9 @@ from collections.abc import Iterator
 import msgspec
 
 from rollouts.agents import places
+from rollouts.agents.claude_code.records import DECODER, Block, Line, Message
 from rollouts.agents.lines import Lines, parsed
-from rollouts.agents.tally import Clock, Count, Tally, moment, tokens
+from rollouts.agents.tally import Clock, Tally, moment, tokens
 from rollouts.facts import Progress, Scan, Slip, Source, Usage
 
 IS_EXPORTED = False
@@ -37,52 +38,6 @@ _KNOWN = {
 }
 
 
-class _Tokens(msgspec.Struct):
-    input_tokens: Count = None
-    output_tokens: Count = None
-    cache_creation_input_tokens: Count = None
-    cache_read_input_tokens: Count = None
-    reasoning_tokens: Count = None
-
-
-class _Block(msgspec.Struct):
-    type: str | None = None
-    text: str | None = None
-    name: object = None
-    input: object = None
-    is_error: bool | None = None
-
-
-class _Message(msgspec.Struct):
-    id: str | None = None
-    model: str | None = None
-    content: str | list[_Block] | None = None
-    usage: _Tokens | None = None
-
-
-class _Origin(msgspec.Struct):
-    session_id: str | None = msgspec.field(default=None, name="sessionId")
-
-
-class _Line(msgspec.Struct):
-    type: str | None = None
-    uuid: str | None = None
-    parent_uuid: str | None = msgspec.field(default=None, name="parentUuid")
-    session_id: str | None = msgspec.field(default=None, name="sessionId")
-    request_id: str | None = msgspec.field(default=None, name="requestId")
-    timestamp: str | None = None
-    cwd: str | None = None
-    git_branch: str | None = msgspec.field(default=None, name="gitBranch")
-    version: str | None = None
-    is_meta: bool | None = msgspec.field(default=None, name="isMeta")
-    is_summary: bool | None = msgspec.field(default=None, name="isCompactSummary")
-    summary: str | None = None
-    custom_title: str | None = msgspec.field(default=None, name="customTitle")
-    ai_title: str | None = msgspec.field(default=None, name="aiTitle")
-    forked_from: _Origin | None = msgspec.field(default=None, name="forkedFrom")
-    message: _Message | None = None
-
-
 class _Answer(msgspec.Struct, array_like=True):
     """A message of the model whose lines may go on."""
 
@@ -102,7 +57,6 @@ class _State(msgspec.Struct, omit_defaults=True):
     """Where the turns of the trunk began: the line before each prompt."""
 
 
-_DECODER = msgspec.json.Decoder(_Line)
 _STATE = msgspec.json.Decoder(_State)
 
 
@@ -171,7 +125,7 @@ def _old_subagents(project: str, session_id: str) -> Iterator[Source | Slip]:
         if entry.name.startswith(_SUBAGENT) and entry.name.endswith(_LINES) and entry.is_file():
             try:
                 with open(entry.path, "rb") as file:
-                    line = parsed(file.readline(1 << 20), _DECODER)
+                    line = parsed(file.readline(1 << 20), DECODER)
             except OSError as error:
                 yield Slip(entry.path, error.strerror or str(error))
                 continue
@@ -226,7 +180,7 @@ class _Reader:
     def take(self, line: bytes) -> None:
         if not line.strip():
             return
-        record = parsed(line, _DECODER)
+        record = parsed(line, DECODER)
         if record is None:
             self.unreadable += 1
             return
@@ -239,7 +193,7 @@ class _Reader:
         self._place(record)
         self._titled(record)
 
-    def _place(self, record: _Line) -> None:
+    def _place(self, record: Line) -> None:
         """Where and when it was, and which session it belongs to."""
         tally, trunk = self.here, self.state.tallies[0]
         if record.type in _COUNTED:
@@ -253,7 +207,7 @@ class _Reader:
         if trunk.relationship is None and record.forked_from and record.forked_from.session_id:
             trunk.parent_id, trunk.relationship = record.forked_from.session_id, "fork"
 
-    def _titled(self, record: _Line) -> None:
+    def _titled(self, record: Line) -> None:
         trunk = self.state.tallies[0]
         if record.type == "custom-title":
             trunk.name(record.custom_title, 3)
@@ -262,11 +216,11 @@ class _Reader:
         elif record.type == "summary" and trunk.messages:  # at the top of a file it is of another session
             trunk.name(record.summary, 1)
 
-    def _asked(self, record: _Line, message: _Message) -> None:
+    def _asked(self, record: Line, message: Message) -> None:
         text = _text(message.content)
         if text is None:
             for block in message.content or []:
-                if isinstance(block, _Block) and block.type == "tool_result":
+                if isinstance(block, Block) and block.type == "tool_result":
                     self.here.ended(badly=block.is_error is True)
             return
         is_prompt = not (record.is_meta or record.is_summary) and not text.startswith((_INTERRUPTED, *_NOT_TYPED))
@@ -282,7 +236,7 @@ class _Reader:
                 self.prompts[self.here.session_id] = text
                 self.here.name(_typed(text), 0)
 
-    def _branch(self, record: _Line) -> None:
+    def _branch(self, record: Line) -> None:
         """A prompt that leaves more than a few turns behind begins a branch, which is a session of its own."""
         if record.parent_uuid is None or len(self.state.tallies) > 1:
             return
@@ -297,7 +251,7 @@ class _Reader:
         self.here = Tally(branch, trunk.session_id, "fork")
         self.state.tallies.append(self.here)
 
-    def _answered(self, record: _Line, message: _Message) -> None:
+    def _answered(self, record: Line, message: Message) -> None:
         blocks = message.content if isinstance(message.content, list) else []
         for block in blocks:
             if block.type in {"tool_use", "server_tool_use"}:
@@ -319,7 +273,7 @@ class _Reader:
         if usage:
             self.usage[usage.ordinal] = usage
 
-    def _usage(self, record: _Line, message: _Message, known: _Answer) -> Usage | None:
+    def _usage(self, record: Line, message: Message, known: _Answer) -> Usage | None:
         """What an answer took, if its earlier lines did not say it: while it streams its output grows."""
         took = message.usage
         if took is None or not message.model or message.model == "<synthetic>":
@@ -358,7 +312,7 @@ class _Reader:
         )
 
 
-def _text(content: str | list[_Block] | None) -> str | None:
+def _text(content: str | list[Block] | None) -> str | None:
     """What a user's line says; None for one that holds only results of tools."""
     if isinstance(content, str):
         return content

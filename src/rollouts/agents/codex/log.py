@@ -15,8 +15,9 @@ from typing import IO
 import msgspec
 
 from rollouts.agents import places
+from rollouts.agents.codex.records import DECODER, Amounts, Line, Payload, parent_of, said
 from rollouts.agents.lines import Lines, parsed
-from rollouts.agents.tally import Clock, Count, Tally, moment, tokens
+from rollouts.agents.tally import Clock, Tally, moment, tokens
 from rollouts.errors import RolloutsError
 from rollouts.facts import Progress, Scan, Slip, Source, Usage
 
@@ -41,81 +42,6 @@ _INJECTED = re.compile(
 )
 
 
-class _Amounts(msgspec.Struct):
-    input_tokens: Count = None
-    cached_input_tokens: Count = None
-    cache_write_input_tokens: Count = None
-    output_tokens: Count = None
-    reasoning_output_tokens: Count = None
-    total_tokens: Count = None
-
-
-class _Info(msgspec.Struct):
-    total_token_usage: _Amounts | None = None
-    last_token_usage: _Amounts | None = None
-
-
-class _Git(msgspec.Struct):
-    branch: str | None = None
-
-
-class _Part(msgspec.Struct):
-    text: str | None = None
-
-
-class _Passed(msgspec.Struct):
-    content_item_kinds: list[str] | None = None
-
-
-class _Payload(msgspec.Struct):
-    type: str | None = None
-    id: str | None = None
-    session_id: str | None = None
-    parent_thread_id: str | None = None
-    forked_from_id: str | None = None
-    timestamp: str | None = None
-    cwd: str | None = None
-    cli_version: str | None = None
-    source: str | dict[str, msgspec.Raw] | None = None
-    git: _Git | None = None
-    model: str | None = None
-    role: str | None = None
-    content: list[_Part] | str | None = None
-    info: _Info | None = None
-    usage: _Amounts | None = None
-    response_id: str | None = None
-    turn_id: str | None = None
-    thread_name: str | None = None
-    name: object = None
-    """Of a call, as the next three; other kinds may have anything by these names."""
-    arguments: object = None
-    input: object = None
-    action: object = None
-    exit_code: Count = None
-    success: bool | None = None
-    passed: _Passed | None = msgspec.field(default=None, name="internal_chat_message_metadata_passthrough")
-
-
-class _Line(msgspec.Struct):
-    type: str | None = None
-    timestamp: str | None = None
-    payload: _Payload | None = None
-    id: str | None = None
-    """The fields from here on stand in lines of the oldest form, which are items themselves."""
-    role: str | None = None
-    content: list[_Part] | str | None = None
-    git: _Git | None = None
-    record_type: str | None = None
-
-
-class _Spawn(msgspec.Struct):
-    parent_thread_id: str | None = None
-
-
-class _Subagent(msgspec.Struct):
-    thread_spawn: _Spawn | None = None
-
-
 class _State(msgspec.Struct, omit_defaults=True):
     tally: Tally
     root_id: str = ""
@@ -131,9 +57,7 @@ class _State(msgspec.Struct, omit_defaults=True):
     total: int = -1
 
 
-_DECODER = msgspec.json.Decoder(_Line)
 _STATE = msgspec.json.Decoder(_State)
-_SPAWN = msgspec.json.Decoder(_Subagent)
 
 
 # Where
@@ -191,26 +115,10 @@ def _root(path: str) -> str | None:
     """The session that a thread's first line names as the one that started it all."""
     try:
         with _opened(path) as file:
-            line = parsed(file.readline(1 << 20), _DECODER)
+            line = parsed(file.readline(1 << 20), DECODER)
     except (OSError, RolloutsError):
         return None
-    return (line.payload.session_id or _parent(line.payload)) if line and line.payload else None
-
-
-def _said(item: _Payload) -> str:
-    parts = [_Part(item.content)] if isinstance(item.content, str) else item.content or []
-    return "\n".join(part.text for part in parts if part.text)
-
-
-def _parent(meta: _Payload) -> str | None:
-    """The thread that started this one as a subagent."""
-    if meta.parent_thread_id:
-        return meta.parent_thread_id
-    spawned = meta.source.get("subagent") if isinstance(meta.source, dict) else None
-    if spawned is None:
-        return None
-    subagent = parsed(bytes(spawned), _SPAWN)
-    return subagent.thread_spawn.parent_thread_id if subagent and subagent.thread_spawn else None
+    return (line.payload.session_id or parent_of(line.payload)) if line and line.payload else None
 
 
 def files(source: Source, scratch: str) -> dict[str, str]:
@@ -265,7 +173,7 @@ class _Reader:
     def take(self, line: bytes) -> None:
         if not line.strip():
             return
-        record = parsed(line, _DECODER)
+        record = parsed(line, DECODER)
         if record is None:
             self.unreadable += 1
             return
@@ -290,18 +198,18 @@ class _Reader:
             self.tally.compactions += 1
 
     @staticmethod
-    def _typed(record: _Line) -> tuple[str | None, _Payload]:
+    def _typed(record: Line) -> tuple[str | None, Payload]:
         """What a line is of, and what it holds; one of the oldest form as one of today's."""
         if record.payload is not None:
             return record.type or record.record_type, record.payload
-        payload = _Payload(type=record.type, id=record.id, role=record.role, content=record.content, git=record.git)
+        payload = Payload(type=record.type, id=record.id, role=record.role, content=record.content, git=record.git)
         if record.type in _ITEMS:
             return "response_item", payload
         if record.type is None and record.record_type is None and record.id:
             return "session_meta", payload
         return record.type or record.record_type, payload
 
-    def _meta(self, meta: _Payload) -> None:
+    def _meta(self, meta: Payload) -> None:
         self.state.segment = meta.id or self.state.segment
         if self.state.has_meta:  # of the thread whose history was copied, or once more after a compaction
             is_other = bool(meta.id) and meta.id != self.tally.session_id
@@ -312,7 +220,7 @@ class _Reader:
         tally.session_id = meta.id or tally.session_id
         tally.cwd, tally.version = meta.cwd or tally.cwd, meta.cli_version
         tally.git_branch = meta.git.branch if meta.git else None
-        parent = _parent(meta)
+        parent = parent_of(meta)
         if parent:
             tally.parent_id, tally.relationship = parent, "subagent"
         elif meta.forked_from_id:
@@ -320,12 +228,12 @@ class _Reader:
         self.state.root_id = (meta.session_id or parent or "") if parent else tally.session_id
         tally.seen(moment(meta.timestamp))
 
-    def _began(self, turn: _Payload) -> None:
+    def _began(self, turn: Payload) -> None:
         """A turn began; ids of turns and threads grow with time, and one younger than the thread is its own."""
         if turn.turn_id and turn.turn_id > self.tally.session_id:
             self.state.is_copy = False
 
-    def _item(self, item: _Payload, at: str | None) -> None:
+    def _item(self, item: Payload, at: str | None) -> None:
         if item.type not in _ITEMS:
             self.unknown += 1
         if self.state.is_copy:
@@ -337,12 +245,12 @@ class _Reader:
             self.tally.assistant_messages += 1
             self.clock.said(self.tally, at, self.state.model or "")
         elif item.type == "message" and item.role == "user":
-            self._asked(item, _said(item), at)
+            self._asked(item, said(item), at)
         elif item.type == "agent_message" and self.tally.relationship == "subagent":
-            task, _, text = _said(item).partition("Payload:\n")  # which is encrypted, often
+            task, _, text = said(item).partition("Payload:\n")  # which is encrypted, often
             self._asked(item, text.strip() or task.partition("Task name:")[2].partition("\n")[0], at)
 
-    def _asked(self, item: _Payload, text: str, at: str | None) -> None:
+    def _asked(self, item: Payload, text: str, at: str | None) -> None:
         """Only what a person, or the thread above, wrote: the surroundings are told in messages of the user, too."""
         kinds = item.passed.content_item_kinds if item.passed else None
         if not any(kind.startswith("user") for kind in kinds) if kinds else _INJECTED.match(text.lstrip()):
@@ -355,7 +263,7 @@ class _Reader:
             self.prompt = text
             self.tally.name(text, 0)
 
-    def _event(self, event: _Payload, at: str | None) -> None:
+    def _event(self, event: Payload, at: str | None) -> None:
         if event.type == "task_started":
             self._began(event)
         if event.type == "thread_name_updated":
@@ -372,11 +280,11 @@ class _Reader:
         key = f"c:{self.state.segment}:{summed}:{tokens(total.input_tokens)}" if total else None
         self._took(event.info.last_token_usage, at, key)
 
-    def _record(self, payload: _Payload, amounts: _Amounts, at: str | None) -> None:
+    def _record(self, payload: Payload, amounts: Amounts, at: str | None) -> None:
         self.state.has_records = True
         self._took(amounts, at, f"r:{payload.response_id}" if payload.response_id else None)
 
-    def _took(self, amounts: _Amounts, at: str | None, key: str | None) -> None:
+    def _took(self, amounts: Amounts, at: str | None, key: str | None) -> None:
         """Input counts what was read from the cache, and written to it, as well: those are told apart here."""
         cached, written = tokens(amounts.cached_input_tokens), tokens(amounts.cache_write_input_tokens)
         usage = Usage(

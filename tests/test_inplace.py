@@ -7,12 +7,27 @@ import os
 import shutil
 import stat
 import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from helpers import ROLLOUTS, contents, failure, fingerprint, git, new_repository, ok, put, query, run, snapshot, tree
+from helpers import (
+    ROLLOUTS,
+    SLOW,
+    contents,
+    failure,
+    fingerprint,
+    git,
+    new_repository,
+    ok,
+    put,
+    query,
+    run,
+    snapshot,
+    tree,
+)
 
 NO_OVERRIDE = ("setpriv", "--bounding-set", "-dac_override,-dac_read_search", "--") if os.geteuid() == 0 else ()
 both = pytest.mark.parametrize("workspace", ["repo", "plain"])
@@ -445,3 +460,28 @@ def test_a_damaged_store_is_one_line_and_changes_nothing(repo: Path, home: Path)
     before = contents(repo)
     failure(run("restore", "--snapshot", old["id"], "--in-place", "--yes"))
     assert contents(repo) == before
+
+
+STOPPED_WHILE_CLEARING_UP = """
+import os, sys
+def stop(event, arguments):
+    if event == "os.rmdir" and os.fsdecode(arguments[0]).startswith(f"{os.getcwd()}/.rollouts-restore-"):
+        raise KeyboardInterrupt
+sys.addaudithook(stop)
+from rollouts.cli import main
+main()
+"""
+
+
+def test_what_ctrl_c_left_of_a_restore_is_gone_with_the_next_command(repo: Path) -> None:
+    """In the instant in which its own directory is being removed."""
+    turn = snapshot(repo, "old")
+    put(repo, "a.txt", b"new\n")
+    before = tree(repo)
+    words = ("restore", "--snapshot", turn["id"], "--in-place", "--yes")
+    command = [sys.executable, "-c", STOPPED_WHILE_CLEARING_UP, *words]
+    ended = subprocess.run(command, check=False, cwd=repo, capture_output=True, text=True, timeout=SLOW)
+    assert ended.returncode == 130, ended
+    assert [*repo.glob(".rollouts-restore-*")]
+    undo(repo)
+    assert tree(repo) == before

@@ -159,8 +159,7 @@ class _Change:
             outcome = replacing.carry_out(self._store, self._root, plan, self._want, self._aim.snapshot.id)
         except KeyboardInterrupt as error:
             raise InterruptedMidwayError("interrupted; `rollouts undo` brings back what was there") from error
-        finally:
-            self._lock.write(b"")
+        self._lock.write(b"")  # after a failure the next holder clears up, where this one was kept from it
         if verify:
             self._verify(outcome.done)
         return Result(self._workspace, self._aim.snapshot, safety, outcome.done, outcome.skipped, self._notes)

@@ -134,3 +134,39 @@ def test_undo_brings_back_the_tree_as_it_was_also_after_a_kill(tmp_path: Path, r
             if code == 0 and trial.dice.random() < 0.5:
                 assert trial.change("undo", str(trial.root)) == 0
                 assert tree(trial.root) == there
+
+
+def test_undo_knows_no_restore_that_was_killed_before_it_changed_anything(tmp_path: Path, runner: Runner) -> None:
+    """Between the ref of its safety snapshot and the row: whatever is edited then is no part of that restore."""
+    trial = _Trial(tmp_path, runner, is_git=True)
+    file = trial.root / "file"
+    file.write_text("one")
+    trial.capture()
+    (turn,) = trial.turns
+    whole = tmp_path / "whole home"
+    shutil.copytree(trial.home, whole)
+
+    def refs_after(at: int) -> int:
+        """How many there are when a restore was killed at a line, in a home as it was before."""
+        shutil.rmtree(trial.home)
+        shutil.copytree(whole, trial.home)
+        for left in trial.root.glob(".rollouts-restore-*"):
+            shutil.rmtree(left)
+        file.write_text("two")
+        trial.call("restore", "--snapshot", turn, "--in-place", "--yes", kill=Kill(at=at))
+        (store,) = trial.home.glob("workspaces/*/store.git")
+        return len(git("for-each-ref", "refs/", cwd=store).splitlines())
+
+    before, reached = refs_after(1), refs_after(100_000)
+    assert before < reached
+    low, high = 1, 2000
+    while high - low > 1:
+        middle = (low + high) // 2
+        low, high = (low, middle) if refs_after(middle) > before else (middle, high)
+    near = range(high - 20, high + 40)  # how many lines there are differs by a few from run to run
+    assert any(refs_after(at) > before and trial.safety() is None for at in near)
+    assert file.read_text() == "two"
+    file.write_text("three")
+    trial.capture()
+    code, _ = trial.call("undo", str(trial.root), "--yes")
+    assert (code, file.read_text()) == (1, "three")

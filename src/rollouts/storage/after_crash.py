@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 
 from rollouts.errors import RolloutsError
-from rollouts.models import Workspace
+from rollouts.models import Workspace, safety_session
 from rollouts.paths import Home
 from rollouts.storage import kept, rebuild, scratch
 from rollouts.storage.catalog import Catalog
@@ -68,10 +68,15 @@ def drop_journal(home: Home, catalog: Catalog, workspace_id: str) -> None:
 def _adopt(catalog: Catalog, store: GitStore, workspace_id: str, snapshot_id: str, commit: str) -> None:
     """Gives the ref of a killed capture its row; it goes when that row has no place any more.
 
-    Nobody was told its id, and meanwhile its session may have gone on in another workspace.
+    Nobody was told its id, and meanwhile its session may have gone on in another workspace. A safety snapshot has no
+    place either: its restore has changed nothing yet, and `undo` would go back to it past all that was done since.
     """
     with catalog:
         try:
-            catalog.add_snapshot(rebuild.row_of(store, workspace_id, snapshot_id, commit))
+            row = rebuild.row_of(store, workspace_id, snapshot_id, commit)
+            if row.session_id == safety_session(workspace_id):
+                store.drop_ref(snapshot_id)
+            else:
+                catalog.add_snapshot(row)
         except RolloutsError:
             store.drop_ref(snapshot_id)

@@ -219,11 +219,11 @@ class Archived:
         """Every session of the catalog that has a message."""
         return (row for row in figures.sessions(self.catalog) if row.message_count > 0)
 
-    def ledger(self, source: int, session_id: str, began: str | None) -> Ledger:
+    def ledger(self, source: int, session_id: str) -> Ledger:
         """What a session itself used: requests that it only holds copies of are their first owner's."""
         found = Ledger(self.tariff.prices)
         copies = self._copies.get(source, ())
-        for ordinal, usage in figures.requests(self.catalog, source, session_id, began):
+        for ordinal, usage in figures.requests(self.catalog, source, session_id):
             if ordinal not in copies:
                 found.add(usage)
         return found
@@ -265,7 +265,7 @@ class Archived:
             if began is not None and kind.source not in self._copies:
                 cost = 0 if kind.is_reported else None
                 found.add(Usage(kind.model, 1, cost_microusd=cost, day=kind.newest_day or began[:10]))
-        for (source, session_id), began in wanted.items():
+        for source, session_id in wanted:
             if source in self._copies:
-                found.merge(self.ledger(source, session_id, began))
+                found.merge(self.ledger(source, session_id))
         return found

@@ -116,7 +116,7 @@ class _Export:
         )
 
     def _ledger(self, one: _Chosen) -> Ledger:
-        return self.archived.ledger(one.source, one.own_id, one.session.started_at)
+        return self.archived.ledger(one.source, one.own_id)
 
     def _used(self, shown: list[_Chosen]) -> Ledger:
         """What the envelope says of the models that the sessions used."""

@@ -18,7 +18,6 @@ _SESSION = (
     " compaction_count, ending"
 )
 _COUNTS = "input_tokens, output_tokens, cache_write_tokens, cache_read_tokens, reasoning_tokens"
-_USED = f"model, {_COUNTS}, cost_microusd, substr(coalesce(at, ?), 1, 10)"
 _IS_REQUEST = "(cost_microusd IS NOT NULL OR max({_COUNTS}) > 0)".replace("{_COUNTS}", _COUNTS)
 _AT = "coalesce(at, (SELECT started_at FROM sessions WHERE agent = usage.agent AND session_id = usage.session_id), '')"
 _TWICE = "SELECT dedup_key FROM usage WHERE dedup_key IS NOT NULL GROUP BY dedup_key HAVING count(*) > 1"
@@ -130,17 +129,19 @@ def sessions(catalog: Catalog) -> Iterator[Row]:
         yield Row._make(row)
 
 
-def requests(catalog: Catalog, source: int, session_id: str, began: str | None) -> Iterator[tuple[int, Usage]]:
+def requests(catalog: Catalog, source: int, session_id: str) -> Iterator[tuple[int, Usage]]:
     """What one session used, in the order of its log, each request with its number there.
 
     Args:
         catalog: an open one.
         source: what the session was read from.
         session_id: its id.
-        began: the moment of requests whose own is not known.
     """
-    sql = f"SELECT ordinal, {_USED} FROM usage WHERE source = ? AND session_id = ? ORDER BY ordinal"
-    for ordinal, *values in catalog.each(sql, began or "", source, session_id):
+    sql = (
+        f"SELECT ordinal, model, {_COUNTS}, cost_microusd, substr({_AT}, 1, 10) FROM usage"
+        " WHERE source = ? AND session_id = ? ORDER BY ordinal"
+    )
+    for ordinal, *values in catalog.each(sql, source, session_id):
         yield ordinal, Usage._make(values)  # type: ignore[misc] # the columns' types are the schema's
 
 
